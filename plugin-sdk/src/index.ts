@@ -1,0 +1,52 @@
+export {
+  event,
+  field,
+  isClassified,
+  redact,
+  sensitivityOf,
+  type AuditPort,
+  type EventCatalog,
+  type EventType,
+  type Hold,
+  type Sensitivity,
+} from './audit.js';
+export {
+  type Addition,
+  type ClientModule,
+  type ClientProfile,
+  type ClientSetup,
+  type ClientTarget,
+  type CommandSummary,
+  type ConnectOptions,
+  type Invocation,
+} from './client.js';
+export { type Credentials, type ServerCredentials, type SshCredential, type TlsCredential } from './credentials.js';
+export { inject, injectable } from './di.js';
+export { errorCodes, PosternError, type ErrorCode } from './errors.js';
+export { type Denial, type Identity } from './identity.js';
+export { type Onward, type Opening } from './opening.js';
+export {
+  definePlugin,
+  type AgentModule,
+  type Health,
+  type Plugin,
+  type Probe,
+  type ProbeContext,
+  type ProxyModule,
+} from './plugin.js';
+export {
+  defineProtocol,
+  type AccessOf,
+  type AnyProtocol,
+  type AskOf,
+  type Authorization,
+  type ConfigOf,
+  type Endpoint,
+  type Protocol,
+  type SpecOf,
+  type Transport,
+} from './protocol.js';
+export { type Recording, type RecordingFormat } from './recording.js';
+export { Scope, token, type Class, type Token } from './scope.js';
+export { Secret } from './secret.js';
+export { SessionContext, type ClientLink, type Grant, type Logger, type Resource, type Session } from './session.js';
