@@ -26,7 +26,7 @@ export type EventCatalog = Readonly<Record<string, EventType>>;
 /** Declares one audit event: a sentence for people, a shape for machines. */
 export const event = <F extends z.ZodRawShape>(summary: string, fields: F): EventType<F> => ({
   summary,
-  fields: z.strictObject(fields) as unknown as z.ZodObject<F>,
+  fields: z.strictObject(fields),
 });
 
 export const isClassified = (schema: z.ZodType): boolean => sensitivities.has(schema);

@@ -23,6 +23,7 @@ export {
 export { type Credentials, type ServerCredentials, type SshCredential, type TlsCredential } from './credentials.js';
 export { inject, injectable } from './di.js';
 export { errorCodes, PosternError, type ErrorCode } from './errors.js';
+export { FrameReader } from './frame-reader.js';
 export { type Denial, type Identity } from './identity.js';
 export { type Onward, type Opening } from './opening.js';
 export {
@@ -47,6 +48,8 @@ export {
   type Transport,
 } from './protocol.js';
 export { type Recording, type RecordingFormat } from './recording.js';
+export { relay, type RelayOptions, type Tap, type Tapped } from './relay.js';
 export { Scope, token, type Class, type Token } from './scope.js';
 export { Secret } from './secret.js';
 export { SessionContext, type ClientLink, type Grant, type Logger, type Resource, type Session } from './session.js';
+export { write } from './write.js';

@@ -13,7 +13,7 @@ declare const provides: unique symbol;
  */
 export type Token<T> = symbol & { readonly [provides]?: T };
 
-export const token = <T>(name: string): Token<T> => Symbol.for(`postern:${name}`) as Token<T>;
+export const token = <T>(name: string): Token<T> => Symbol.for(`postern:${name}`);
 
 /**
  * A constructor whose parameters carry `@inject`, or which lists them as
@@ -96,9 +96,8 @@ export class Scope implements AsyncDisposable {
   }
 
   #build<T>(type: Class<T>): T {
-    const instance = type.inject
-      ? new type(...type.inject.map((name) => this.get(name)))
-      : this.#container.resolve<T>(type);
+    const needs = type.inject?.map((name) => this.get<unknown>(name));
+    const instance = needs ? Reflect.construct(type, needs) : this.#container.resolve<T>(type);
     this.#built.push(instance);
     return instance;
   }
