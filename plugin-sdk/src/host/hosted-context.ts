@@ -1,0 +1,94 @@
+import { redact, type AuditPort, type EventCatalog, type Hold } from '../audit.js';
+import { PosternError } from '../errors.js';
+import type { Denial } from '../identity.js';
+import type { AnyProtocol, ConfigOf } from '../protocol.js';
+import type { Recording } from '../recording.js';
+import type { Logger, Resource, SessionContext } from '../session.js';
+import type { SessionHost } from './session-host.js';
+
+const lost: Denial = {
+  code: 'unavailable',
+  message: 'what cannot be recorded must not happen: the audit log is unavailable',
+};
+
+/**
+ * What a session may touch besides its client. An event that cannot be recorded
+ * ends the session, whatever the plugin does with the error.
+ */
+export class HostedContext<P extends AnyProtocol> implements SessionContext<P> {
+  readonly signal: AbortSignal;
+  readonly audit: AuditPort<P['audit']>;
+  readonly #recordings = new Set<Recording>();
+  #admitted = false;
+
+  constructor(
+    private readonly host: SessionHost<P>,
+    private readonly stop: AbortController,
+  ) {
+    this.signal = stop.signal;
+    this.audit = { emit: (name, fields) => this.#emit(name, fields) };
+  }
+
+  get id(): string {
+    return this.host.id;
+  }
+  get cluster(): string {
+    return this.host.cluster;
+  }
+  get resource(): Resource<P> {
+    return this.host.resource;
+  }
+  get config(): ConfigOf<P> {
+    return this.host.config;
+  }
+  get log(): Logger {
+    return this.host.log;
+  }
+
+  /** From now on there is a recorded start to which events and recordings belong. */
+  admitted(): void {
+    this.#admitted = true;
+  }
+
+  async record(kind: string, header: Readonly<Record<string, unknown>>): Promise<Recording> {
+    this.#mustBeAdmitted();
+    if (!this.host.protocol.recordings?.[kind])
+      throw new PosternError('internal', `${this.host.protocol.id} does not declare the recording ${kind}`);
+    const recording = await this.host.record(kind, header);
+    this.#recordings.add(recording);
+    return recording;
+  }
+
+  async closeRecordings(): Promise<void> {
+    const results = await Promise.allSettled([...this.#recordings].map((recording) => recording.close()));
+    for (const result of results)
+      if (result.status === 'rejected')
+        this.host.log.error('a recording could not be closed', { cause: PosternError.from(result.reason).message });
+  }
+
+  #emit(name: string, fields: unknown): Hold {
+    this.#mustBeAdmitted();
+    const catalog: EventCatalog = this.host.protocol.audit;
+    const type = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
+    if (!type) throw new PosternError('internal', `${this.host.protocol.id} does not declare the event ${name}`);
+    const parsed = type.fields.parse(fields) as Record<string, unknown>;
+    try {
+      const hold = this.host.emit(`${this.host.protocol.id}.${name}`, redact(type, parsed));
+      return hold instanceof Promise ? hold.catch((cause: unknown) => this.#lose(cause)) : undefined;
+    } catch (cause) {
+      this.#lose(cause);
+    }
+  }
+
+  #lose(cause: unknown): never {
+    this.stop.abort(lost);
+    throw new PosternError('audit_unavailable', 'an event could not be recorded', {
+      cause,
+      publicMessage: lost.message,
+    });
+  }
+
+  #mustBeAdmitted(): void {
+    if (!this.#admitted) throw new PosternError('internal', 'nothing can be recorded before the session was admitted');
+  }
+}

@@ -1,0 +1,4 @@
+export { within } from './deadline.js';
+export { denialFrom, denialOf } from './denial.js';
+export { defaultLimits, type Admission, type Outcome, type SessionHost, type SessionLimits } from './session-host.js';
+export { startSession, type RunningSession } from './start-session.js';
