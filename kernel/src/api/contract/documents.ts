@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { endpoint } from './endpoint.js';
+
+const name = z.string().min(1).max(128);
+const labels = z.record(z.string(), z.string());
+
+/** What a user connects to. `kind` is a protocol's id; `spec` is checked by that protocol. */
+export const resourceView = z.object({
+  kind: z.string(),
+  name: z.string(),
+  labels,
+  spec: z.unknown(),
+  /** The name that routes to it. */
+  hostname: z.string(),
+  /** Whom the caller may become there. */
+  principals: z.array(z.string()),
+  health: z.object({ ok: z.boolean(), detail: z.string(), at: z.iso.datetime() }).optional(),
+});
+
+export const listResources = endpoint({
+  method: 'GET',
+  path: '/v1/resources',
+  summary: 'Lists the resources that the caller may reach.',
+  access: 'user',
+  input: z.object({ kind: z.string().optional() }),
+  output: z.array(resourceView),
+});
+
+/** A document of the cluster: a role, or a resource of some protocol's kind. */
+export const document = z.object({ kind: z.string(), name, revision: z.int().optional() }).catchall(z.unknown());
+
+export const listDocuments = endpoint({
+  method: 'GET',
+  path: '/v1/documents/{kind}',
+  summary: 'Lists the documents of one kind.',
+  access: { kind: 'document', verb: 'list' },
+  input: z.object({ kind: z.string() }),
+  output: z.array(document),
+});
+
+export const getDocument = endpoint({
+  method: 'GET',
+  path: '/v1/documents/{kind}/{name}',
+  summary: 'Shows one document.',
+  access: { kind: 'document', verb: 'read' },
+  input: z.object({ kind: z.string(), name }),
+  output: document,
+});
+
+export const putDocument = endpoint({
+  method: 'PUT',
+  path: '/v1/documents/{kind}/{name}',
+  summary: 'Creates or replaces a document; with `revision`, only if it is still at that revision.',
+  access: { kind: 'document', verb: 'update' },
+  input: z.object({ kind: z.string(), name, document, force: z.boolean().default(true) }),
+  output: z.object({ document, created: z.boolean(), warnings: z.array(z.string()) }),
+});
+
+export const deleteDocument = endpoint({
+  method: 'DELETE',
+  path: '/v1/documents/{kind}/{name}',
+  summary: 'Deletes a document.',
+  access: { kind: 'document', verb: 'delete' },
+  input: z.object({ kind: z.string(), name }),
+  output: z.object({}),
+});
+
+export const explainAccess = endpoint({
+  method: 'POST',
+  path: '/v1/explain',
+  summary: 'Decides an access without making it, and says which role and clause decide.',
+  access: { kind: 'role', verb: 'read' },
+  input: z.object({ user: z.string(), kind: z.string(), name, ask: z.record(z.string(), z.unknown()) }),
+  output: z.object({
+    allowed: z.boolean(),
+    summary: z.string(),
+    reasons: z.array(z.string()),
+    options: z.record(z.string(), z.unknown()).optional(),
+  }),
+});

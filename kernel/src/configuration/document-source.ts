@@ -1,0 +1,95 @@
+import { isMap, LineCounter, parseAllDocuments, type Document } from 'yaml';
+import { z } from 'zod';
+import { PosternError } from '@postern/plugin-sdk';
+import { nearest } from './nearest.js';
+
+type Path = readonly PropertyKey[];
+
+/** One YAML document together with where each of its parts stands, so that errors can point at a line. */
+export class DocumentSource {
+  private constructor(
+    private readonly file: string,
+    private readonly document: Document.Parsed,
+    private readonly lines: LineCounter,
+  ) {}
+
+  /** Every document of a text. Throws `invalid_config` with file, line and column for what is not YAML. */
+  static parse(text: string, file: string): readonly DocumentSource[] {
+    const lines = new LineCounter();
+    const documents = parseAllDocuments(text, { lineCounter: lines, maxAliasCount: 0 } as never) as Document.Parsed[];
+    for (const document of documents) {
+      const [error] = document.errors;
+      if (!error) continue;
+      const { line, col } = lines.linePos(error.pos[0]);
+      throw PosternError.public('invalid_config', `${file}:${line}:${col}: ${error.message.split('\n')[0] ?? ''}`);
+    }
+    return documents.map((document) => new DocumentSource(file, document, lines));
+  }
+
+  value(): unknown {
+    return this.document.toJS({ maxAliasCount: 100 }) as unknown;
+  }
+
+  /** Checks the document. Throws `invalid_config` that lists every problem with file, line and, for a key, its nearest match. */
+  check<S extends z.ZodType>(schema: S): z.output<S> {
+    const result = schema.safeParse(this.value() ?? {});
+    if (result.success) return result.data;
+    const problems = result.error.issues.flatMap((issue) => this.#describe(issue, schema));
+    throw PosternError.public('invalid_config', problems.join('\n'));
+  }
+
+  /** `file:line:column` of the value at a path, or of the nearest part that exists. */
+  at(path: Path): string {
+    for (let length = path.length; length >= 0; length--) {
+      const node = this.#node(path.slice(0, length));
+      if (node === undefined) continue;
+      const { line, col } = this.lines.linePos(node);
+      return `${this.file}:${line}:${col}`;
+    }
+    return `${this.file}:1:1`;
+  }
+
+  #describe(issue: z.core.$ZodIssue, schema: z.ZodType): string[] {
+    if (issue.code !== 'unrecognized_keys') {
+      const where = issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ` : '';
+      return [`${this.at(issue.path)}: ${where}${issue.message}`];
+    }
+    const known = keysAt(schema, issue.path);
+    return issue.keys.map((key) => {
+      const meant = nearest(key, known);
+      const where = [...issue.path, key].map(String).join('.');
+      const hint = meant ? `did you mean ${meant}?` : `known here: ${known.join(', ')}`;
+      return `${this.at([...issue.path, key])}: unknown key ${where}; ${hint}`;
+    });
+  }
+
+  /** The offset of a key where the path ends in one, else of the value. */
+  #node(path: Path): number | undefined {
+    const parent: unknown = path.length > 1 ? this.document.getIn(path.slice(0, -1), true) : this.document.contents;
+    if (path.length === 0) return this.document.contents?.range[0];
+    if (isMap(parent)) {
+      const pair = parent.items.find(({ key }) => (key as { value?: unknown } | null)?.value === path.at(-1));
+      return (pair?.key as { range?: readonly number[] } | undefined)?.range?.[0];
+    }
+    const node = this.document.getIn(path, true) as { range?: readonly number[] } | undefined;
+    return node?.range?.[0];
+  }
+}
+
+/** The keys that a schema knows at a path, through the wrappers that zod puts around objects. */
+function keysAt(schema: z.ZodType, path: Path): readonly string[] {
+  let current: z.ZodType | undefined = unwrap(schema);
+  for (const step of path) {
+    if (current instanceof z.ZodObject) current = unwrap(current.shape[String(step)] as z.ZodType | undefined);
+    else if (current instanceof z.ZodRecord) current = unwrap(current.valueType as z.ZodType);
+    else if (current instanceof z.ZodArray) current = unwrap(current.element as z.ZodType);
+    else return [];
+  }
+  return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
+}
+
+function unwrap(schema: z.ZodType | undefined): z.ZodType | undefined {
+  let current = schema;
+  while (current && 'innerType' in current.def) current = current.def.innerType as z.ZodType;
+  return current;
+}

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+
+/** `host:port`, `[v6]:port` or `:port`. */
+export const listenAddress = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^:[\]\s]*):\d{1,5}$/, 'write an address and a port, for example 0.0.0.0:3080')
+  .transform((text) => {
+    const at = text.lastIndexOf(':');
+    return { host: text.slice(0, at).replace(/^\[|\]$/g, '') || '0.0.0.0', port: Number(text.slice(at + 1)) };
+  })
+  .refine(({ port }) => port <= 65_535, 'ports end at 65535');
+
+export type Address = z.output<typeof listenAddress>;
+
+/** Where a secret lies on this machine. Never the secret itself, so that a configuration file can be shown around. */
+const secretSource = z.union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })]);
+
+const clusterName = z
+  .string()
+  .max(200)
+  .regex(/^(?=.*\.)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, {
+    message: 'a cluster is named by a DNS name in lower case with at least one dot, such as access.example.com',
+  });
+
+const auth = z.strictObject({
+  enabled: z.boolean().default(true).describe('Run the Auth Service in this process.'),
+  wrapping_key: z
+    .string()
+    .optional()
+    .describe('File that holds the key which encrypts private keys in the store. Created with mode 0600.'),
+});
+
+const proxy = z.strictObject({
+  enabled: z.boolean().default(true).describe('Run the Proxy Service in this process.'),
+  listen: listenAddress.prefault('127.0.0.1:3080').describe('The one public port.'),
+  public_address: listenAddress.optional().describe('What clients connect to, where that differs from `listen`.'),
+  trusted_proxies: z
+    .array(z.string())
+    .default([])
+    .describe('Networks in CIDR form from which a PROXY protocol header is believed.'),
+  connections_per_address: z.int().positive().default(1000),
+});
+
+const agent = z.strictObject({
+  enabled: z.boolean().default(true).describe('Run an agent in this process.'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/)
+    .max(63)
+    .optional()
+    .describe('This agent’s name; the host name by default.'),
+  resources: z
+    .array(z.looseObject({ kind: z.string(), name: z.string() }))
+    .default([])
+    .describe('Resource documents that this agent serves.'),
+  accept: z
+    .strictObject({
+      labels: z.record(z.string(), z.union([z.string(), z.array(z.string())])).default({ '*': '*' }),
+      deny_addresses: z.array(z.string()).default(['169.254.0.0/16', 'fe80::/10']),
+      allow_addresses: z.array(z.string()).default(['0.0.0.0/0', '::/0']),
+    })
+    .prefault({})
+    .describe('Which resources registered at the cluster this agent serves; addresses are checked after DNS.'),
+  secrets: z
+    .record(z.string().regex(/^[a-z0-9_-]{1,64}$/i), secretSource)
+    .default({})
+    .describe('Secrets that resource documents may name.'),
+});
+
+/** The whole of `postern.yaml`. Every key has a default that works for one machine. */
+export const configuration = z.strictObject({
+  cluster: clusterName.default('postern.localhost').describe('The cluster’s immutable name.'),
+  data: z.string().default('.postern').describe('Directory for everything this process keeps; relative to this file.'),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+      format: z.enum(['text', 'json']).default('text'),
+    })
+    .prefault({}),
+  auth: auth.prefault({}),
+  proxy: proxy.prefault({}),
+  agent: agent.prefault({}),
+  plugins: z
+    .record(z.string(), z.record(z.string(), z.unknown()))
+    .default({})
+    .describe('One section per protocol. `package` or `path` names a plugin that is not part of Postern.'),
+});
+
+export type Configuration = z.output<typeof configuration>;

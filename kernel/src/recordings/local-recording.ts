@@ -1,0 +1,53 @@
+import type { Hold } from '@postern/plugin-sdk';
+import type { FormatWriter } from './format-writer.js';
+import type { RecordingMetadata } from './metadata.js';
+import type { RecordingInProgress } from './recording-store.js';
+
+export interface LocalRecordingOptions {
+  readonly metadata: RecordingMetadata;
+  readonly writer: FormatWriter;
+  readonly now: () => Date;
+  /** Hashes the files and stores the final metadata. */
+  readonly save: (metadata: RecordingMetadata) => Promise<RecordingMetadata>;
+}
+
+/** A recording in progress in a local directory. Stamps the time; the writer knows the format. */
+export class LocalRecording implements RecordingInProgress {
+  readonly #started: number;
+  #completing: Promise<RecordingMetadata> | undefined;
+
+  constructor(private readonly options: LocalRecordingOptions) {
+    this.#started = options.now().getTime();
+  }
+
+  get recording(): string {
+    return this.options.metadata.recording;
+  }
+
+  write(direction: 'in' | 'out', data: Buffer): Hold {
+    if (data.length > 0) return this.options.writer.write(direction, data, this.#elapsedMs());
+  }
+
+  mark(name: string, fields: Readonly<Record<string, unknown>>): Hold {
+    return this.options.writer.mark(name, fields, this.#elapsedMs());
+  }
+
+  async close(): Promise<void> {
+    await this.complete();
+  }
+
+  complete(): Promise<RecordingMetadata> {
+    return (this.#completing ??= this.#complete());
+  }
+
+  async #complete(): Promise<RecordingMetadata> {
+    const { metadata, writer, now, save } = this.options;
+    const durationMs = this.#elapsedMs();
+    await writer.close();
+    return save({ ...metadata, durationMs, bytes: writer.bytes, ended: now().toISOString() });
+  }
+
+  #elapsedMs(): number {
+    return this.options.now().getTime() - this.#started;
+  }
+}

@@ -1,0 +1,32 @@
+import type { Readable } from 'node:stream';
+import { FrameReader, PosternError } from '@postern/plugin-sdk';
+import { readTiming } from './timing.js';
+
+/** A piece of a terminal recording, ready to be shown at its time. */
+export interface TerminalFrame {
+  /** Since the start of the recording. */
+  readonly atMs: number;
+  readonly data: Buffer;
+}
+
+/** Longer chunks than any writer makes mean that the timing is not a timing. */
+const chunkLimit = 64 * 1024 * 1024;
+
+/** Joins `output` and `timing` again. What a crash left without timing comes last, at the last time. */
+export async function* terminalFrames(output: Readable, timing: Readable): AsyncGenerator<TerminalFrame> {
+  const bytes = new FrameReader(output, chunkLimit);
+  await bytes.line(); // The first line is script(1)'s, not the terminal's.
+  let atMs = 0;
+  for await (const chunk of readTiming(timing)) {
+    atMs += chunk.delayMs;
+    yield { atMs, data: await bytes.bytes(chunk.bytes) };
+  }
+  for (;;) {
+    const rest = await bytes.bytes(1).catch((cause: unknown) => {
+      if (PosternError.is(cause) && cause.code === 'protocol_violation') return undefined;
+      throw cause;
+    });
+    if (!rest) return;
+    yield { atMs, data: Buffer.concat([rest, await bytes.bytes(bytes.peek().length)]) };
+  }
+}

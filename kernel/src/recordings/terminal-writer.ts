@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import type { Hold } from '@postern/plugin-sdk';
+import { AppendFile } from './append-file.js';
+import type { FormatWriter } from './format-writer.js';
+
+/**
+ * A terminal session as three plain files: `output`, which `cat` shows after a
+ * first line like that of script(1); `timing`, one line "seconds bytes" to a
+ * chunk, which scriptreplay(1) plays; and `marks.jsonl` with what is not
+ * output, such as a change of the window's size.
+ *
+ * Output is written before its timing, so that after a crash the output can be
+ * longer than its timing, and never shorter.
+ */
+export class TerminalWriter implements FormatWriter {
+  #lastMs = 0;
+
+  private constructor(
+    private readonly output: AppendFile,
+    private readonly timing: AppendFile,
+    private readonly marks: AppendFile,
+  ) {}
+
+  static async create(directory: string, started: Date): Promise<TerminalWriter> {
+    const [output, timing, marks] = await Promise.all([
+      AppendFile.create(join(directory, 'output')),
+      AppendFile.create(join(directory, 'timing')),
+      AppendFile.create(join(directory, 'marks.jsonl')),
+    ]);
+    const writer = new TerminalWriter(output, timing, marks);
+    await output.append(Buffer.from(`Script started on ${started.toISOString()}\n`));
+    return writer;
+  }
+
+  get bytes(): number {
+    return this.output.length;
+  }
+
+  write(direction: 'in' | 'out', data: Buffer, atMs: number): Hold {
+    if (direction === 'in') return this.marks.append(line({ ms: atMs, mark: 'input', data: data.toString('base64') }));
+    const delay = (Math.max(0, atMs - this.#lastMs) / 1000).toFixed(6);
+    this.#lastMs = Math.max(this.#lastMs, atMs);
+    // The caller may reuse its buffer as soon as this returns.
+    return both(this.output.append(Buffer.from(data)), this.timing.append(Buffer.from(`${delay} ${data.length}\n`)));
+  }
+
+  mark(name: string, fields: Readonly<Record<string, unknown>>, atMs: number): Hold {
+    return this.marks.append(line({ ms: atMs, mark: name, ...fields }));
+  }
+
+  async close(): Promise<void> {
+    await this.output.close();
+    await this.timing.close();
+    await this.marks.close();
+  }
+}
+
+const line = (value: object): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+
+function both(a: Hold, b: Hold): Hold {
+  if (a === undefined) return b;
+  return b === undefined ? a : Promise.all([a, b]).then(() => {});
+}
