@@ -52,7 +52,16 @@ export interface Protocol<
   readonly recordings?: Readonly<Record<string, { readonly title: string; readonly format: RecordingFormat }>>;
 }
 
-/** A protocol's vocabulary of access. The functions are pure and total; they run wherever a decision is made. */
+/**
+ * A protocol's vocabulary of access. The functions are pure and total; they run
+ * wherever a decision is made.
+ *
+ * Roles reach `permits` and `forbids` with their templates replaced by the
+ * user's traits. Three conventions make that safe: an empty list names nothing,
+ * never everything; `*` is the only character in access strings that stands for
+ * others; and the kernel never puts a trait that contains `*` where a role
+ * allows, so that whoever chooses a trait cannot choose a pattern.
+ */
 export interface Authorization<R extends z.ZodType, Q extends z.ZodType, A extends z.ZodType> {
   /** What an operator writes as `spec` to register one resource. Never a command, a path or a secret. */
   readonly resource: R;
@@ -66,6 +75,12 @@ export interface Authorization<R extends z.ZodType, Q extends z.ZodType, A exten
   permits(access: z.output<A>, ask: z.output<Q>): boolean;
   /** True where `access`, found under a role's `deny`, names any part of the ask. `{}` names nothing. */
   forbids(access: z.output<A>, ask: z.output<Q>): boolean;
+  /**
+   * What a role's entry for every kind (`'*'`) allows in this protocol, such as
+   * `{ users: ['{{internal.users}}'] }`: templates stand for the user's traits,
+   * so that it fits everybody. Without it such an entry allows nothing here.
+   */
+  readonly preset?: Readonly<Record<string, unknown>>;
   /** The names that `access` lets a user become on a resource; the user's certificates carry them. */
   principals?(access: z.output<A>): readonly string[];
 }
