@@ -16,6 +16,7 @@ export const errorCodes = [
   'locked',
   'mfa_required',
   'not_found',
+  'password_change_required',
   'protocol_violation',
   'rate_limited',
   'timeout',

@@ -32,9 +32,14 @@ export class DocumentSource {
 
   /** Checks the document. Throws `invalid_config` that lists every problem with file, line and, for a key, its nearest match. */
   check<S extends z.ZodType>(schema: S): z.output<S> {
-    const result = schema.safeParse(this.value() ?? {});
+    return this.checkAt([], schema, this.value() ?? {});
+  }
+
+  /** Checks a value that stands at `path` of this document, as {@link check} does for the whole. */
+  checkAt<S extends z.ZodType>(path: Path, schema: S, value: unknown): z.output<S> {
+    const result = schema.safeParse(value);
     if (result.success) return result.data;
-    const problems = result.error.issues.flatMap((issue) => this.#describe(issue, schema));
+    const problems = result.error.issues.flatMap((issue) => this.#describe(issue, schema, path));
     throw PosternError.public('invalid_config', problems.join('\n'));
   }
 
@@ -49,17 +54,18 @@ export class DocumentSource {
     return `${this.file}:1:1`;
   }
 
-  #describe(issue: z.core.$ZodIssue, schema: z.ZodType): string[] {
+  #describe(issue: z.core.$ZodIssue, schema: z.ZodType, base: Path): string[] {
+    const path = [...base, ...issue.path];
     if (issue.code !== 'unrecognized_keys') {
-      const where = issue.path.length > 0 ? `${issue.path.map(String).join('.')}: ` : '';
-      return [`${this.at(issue.path)}: ${where}${issue.message}`];
+      const where = path.length > 0 ? `${path.map(String).join('.')}: ` : '';
+      return [`${this.at(path)}: ${where}${issue.message}`];
     }
     const known = keysAt(schema, issue.path);
     return issue.keys.map((key) => {
       const meant = nearest(key, known);
-      const where = [...issue.path, key].map(String).join('.');
+      const where = [...path, key].map(String).join('.');
       const hint = meant ? `did you mean ${meant}?` : `known here: ${known.join(', ')}`;
-      return `${this.at([...issue.path, key])}: unknown key ${where}; ${hint}`;
+      return `${this.at([...path, key])}: unknown key ${where}; ${hint}`;
     });
   }
 

@@ -16,6 +16,7 @@ const codes: Readonly<Record<ErrorCode, Denial['code']>> = {
   locked: 'locked',
   mfa_required: 'mfa_required',
   not_found: 'not_found',
+  password_change_required: 'unauthenticated',
   protocol_violation: 'access_denied',
   rate_limited: 'limit_exceeded',
   timeout: 'unavailable',

@@ -1,0 +1,1 @@
+export { PluginSet, type EnabledPlugin, type PluginSelection } from './plugin-set.js';
