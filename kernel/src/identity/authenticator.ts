@@ -1,6 +1,6 @@
 import { PosternError } from '@postern/plugin-sdk';
 import { RateLimit } from '../tunnels/rate-limit.js';
-import type { Lockout } from './lockout.js';
+import { maxFailures, type Lockout } from './lockout.js';
 import { checkNewPassword, hashPassword, verifyPassword } from './password.js';
 import type { Report } from './report.js';
 import { verifyTotp } from './totp.js';
@@ -89,7 +89,11 @@ export class Authenticator {
     if (proof.newPassword === proof.password)
       throw PosternError.public('invalid_argument', 'the new password must be another one');
     const passwordHash = await hashPassword(proof.newPassword);
-    await this.options.report('user.changed', { user: user.name, source, fields: { password: true } });
+    await this.options.report('user.changed', {
+      user: user.name,
+      source,
+      fields: { name: user.name, changes: ['password'] },
+    });
     const after = await this.options.store.change(user.name, ({ user, secrets }) => {
       if (!secrets?.oneTime) throw wrong();
       return { user, secrets: { ...secrets, passwordHash, oneTime: false } };
@@ -105,12 +109,16 @@ export class Authenticator {
   async #fail(user: string, source: string, reason: string): Promise<PosternError> {
     // Unknown names are counted too: a lockout must not show who exists.
     const until = await this.options.lockout.fail(user);
-    if (until) await this.options.report('user.locked_out', { user, source, fields: { until: until.toISOString() } });
+    if (until)
+      await this.options.report('user.locked_out', {
+        source,
+        fields: { name: user, failures: maxFailures, until: until.toISOString() },
+      });
     return this.#refuse(user, source, reason, wrong());
   }
 
   async #refuse(user: string, source: string, reason: string, error: PosternError): Promise<PosternError> {
-    await this.options.report('user.login_failed', { user, source, fields: { reason } });
+    await this.options.report('user.login_failed', { source, fields: { method: 'password', reason, name: user } });
     return error;
   }
 }

@@ -3,7 +3,7 @@ import { Collection, type Store } from '../storage/index.js';
 
 const attempts = z.strictObject({ failures: z.int().nonnegative(), lockedUntil: z.iso.datetime().optional() });
 
-const maxFailures = 5;
+export const maxFailures = 5;
 const lockoutMs = 30 * 60_000;
 
 /**

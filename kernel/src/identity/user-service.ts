@@ -44,8 +44,7 @@ export class UserService {
   /** Creates a user who cannot log in before the invitation was accepted. */
   async create(wanted: NewUser, by: string): Promise<{ readonly token: string; readonly expires: Date }> {
     await this.#create(wanted, undefined, by);
-    await this.options.report('user.invited', { user: wanted.name, fields: { by, purpose: 'invite' } });
-    return this.options.invitations.create(wanted.name, 'invite');
+    return this.#invite(wanted.name, 'invite', by);
   }
 
   /** Creates a user whose one password must be replaced at the first login. */
@@ -56,15 +55,8 @@ export class UserService {
   /** Raises the generation where something is taken away, so that older certificates stop working. */
   async update(name: string, change: UserChange, by: string): Promise<User> {
     if (change.roles) this.options.checkRoles(change.roles);
-    await this.options.report('user.changed', {
-      user: name,
-      fields: {
-        by,
-        roles: change.roles,
-        traits: change.traits && Object.keys(change.traits),
-        disabled: change.disabled,
-      },
-    });
+    const changes = Object.entries(change).flatMap(([part, value]) => (value === undefined ? [] : part));
+    await this.#changed(name, changes, by);
     return this.options.store.change(name, ({ user, secrets }) => {
       const after: User = {
         ...user,
@@ -80,24 +72,23 @@ export class UserService {
 
   /** Takes password and second factors away and makes a link to start anew. */
   async reset(name: string, by: string): Promise<{ readonly token: string; readonly expires: Date }> {
-    await this.options.report('user.changed', { user: name, fields: { by, reset: true } });
+    await this.#changed(name, ['reset'], by);
     await this.options.store.change(name, ({ user }) => ({
       user: { ...user, activated: false, totp: false, generation: user.generation + 1 },
       secrets: undefined,
     }));
     await this.options.lockout.clear(name);
-    await this.options.report('user.invited', { user: name, fields: { by, purpose: 'reset' } });
-    return this.options.invitations.create(name, 'reset');
+    return this.#invite(name, 'reset', by);
   }
 
   async unlock(name: string, by: string): Promise<void> {
     if (!(await this.options.store.get(name))) throw PosternError.public('not_found', `there is no user ${name}`);
-    await this.options.report('user.changed', { user: name, fields: { by, unlocked: true } });
+    await this.#changed(name, ['unlocked'], by);
     await this.options.lockout.clear(name);
   }
 
   async delete(name: string, by: string): Promise<void> {
-    await this.options.report('user.deleted', { user: name, fields: { by } });
+    await this.options.report('user.deleted', { user: by, fields: { name } });
     await this.options.store.delete(name);
     await this.options.lockout.clear(name);
     await this.options.invitations.revoke(name);
@@ -119,11 +110,8 @@ export class UserService {
       oneTime: false,
       ...(step !== undefined && { totp: { secret: totpSecret, lastStep: step } }),
     };
-    await this.options.report('user.changed', {
-      user: name,
-      source,
-      fields: { activated: true, totp: step !== undefined },
-    });
+    const changes = ['activated', 'password', ...(step === undefined ? [] : ['totp'])];
+    await this.options.report('user.changed', { user: name, source, fields: { name, changes } });
     await this.options.invitations.take(token);
     return this.options.store.change(name, ({ user }) => ({
       user: { ...user, activated: true, totp: step !== undefined, generation: user.generation + 1 },
@@ -131,12 +119,27 @@ export class UserService {
     }));
   }
 
+  async #invite(
+    name: string,
+    purpose: 'invite' | 'reset',
+    by: string,
+  ): Promise<{ readonly token: string; readonly expires: Date }> {
+    const link = await this.options.invitations.create(name, purpose);
+    await this.options.report('user.invited', { user: by, fields: { name, expires: link.expires.toISOString() } });
+    return link;
+  }
+
+  #changed(name: string, changes: readonly string[], by: string): Promise<void> {
+    return this.options.report('user.changed', { user: by, fields: { name, changes } });
+  }
+
   async #create(wanted: NewUser, secrets: UserSecrets | undefined, by: string): Promise<void> {
     this.options.checkRoles(wanted.roles);
-    await this.options.report('user.created', { user: wanted.name, fields: { by, roles: wanted.roles } });
+    const { name, roles } = wanted;
+    await this.options.report('user.created', { user: by, fields: { name, roles, origin: 'local' } });
     const created: User = {
-      name: wanted.name,
-      roles: [...wanted.roles],
+      name,
+      roles: [...roles],
       traits: copyTraits(wanted.traits),
       created: this.options.now().toISOString(),
       disabled: false,
