@@ -34,7 +34,7 @@ export async function backUp(database: Database, path: string): Promise<void> {
   const partial = `${target}.${randomBytes(4).toString('hex')}.partial`;
   try {
     await createPrivately(partial);
-    database.prepare('VACUUM INTO ?').run(partial);
+    database.exec(`VACUUM INTO '${partial.replaceAll("'", "''")}'`);
     await markAsCopy(partial);
     await sync(partial);
     await link(partial, target);

@@ -28,7 +28,7 @@ async function privateDirectory(path: string): Promise<void> {
     );
 }
 
-/** Takes the group's and everybody's permissions from a file, where it exists. */
+/** Takes the group's and everybody's permissions from a file, where it exists. Refuses what is no plain file. */
 async function tighten(path: string): Promise<void> {
   const found = await lstat(path).catch((cause: unknown) => {
     if (isCode(cause, 'ENOENT')) return undefined;
@@ -36,6 +36,8 @@ async function tighten(path: string): Promise<void> {
   });
   if (!found) return;
   if (!found.isFile()) throw new PosternError('invalid_config', `${path} is not a regular file`);
+  if (found.nlink > 1)
+    throw new PosternError('invalid_config', `${path} has a second hard link, past which it is not locked`);
   if (process.platform !== 'win32' && (found.mode & 0o077) !== 0) await chmod(path, 0o600);
 }
 
