@@ -93,7 +93,7 @@ export class CertificateIssuer {
   async issueService(
     request: KeyRequest & { name: string; services: readonly ServiceRole[]; names?: readonly string[] },
   ): Promise<IssuedUntil> {
-    const names = request.names ? checkServerNames(request.names, this.cluster) : [];
+    const names = request.names?.length ? checkServerNames(request.names, this.cluster) : [];
     const authority = this.#issuer('host');
     const period = validityPeriod(serviceLifetime, request.lifetimeMs, this.#now(), authority.notAfter);
     const claims = { cluster: this.cluster, name: request.name, services: request.services };
