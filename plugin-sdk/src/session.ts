@@ -86,7 +86,10 @@ export interface SessionContext<P extends AnyProtocol = AnyProtocol> {
   /** Aborts when the session must end; the reason is a {@link Denial}. */
   readonly signal: AbortSignal;
   /** Starts a recording of one of the kinds in the protocol's declaration. */
-  record(kind: keyof P['recordings'] & string, header: Readonly<Record<string, unknown>>): Promise<Recording>;
+  record(
+    kind: keyof NonNullable<P['recordings']> & string,
+    header: Readonly<Record<string, unknown>>,
+  ): Promise<Recording>;
 }
 export const SessionContext = token<SessionContext<any>>('SessionContext');
 
