@@ -4,13 +4,14 @@ import { checkCluster, checkValidity, refused } from './refusal.js';
 import { decodeServiceExtension, serviceOid, type ServiceIdentity, type ServiceRole } from './service-extension.js';
 import { verifyIssuer, type TrustedAuthority } from './trusted-authority.js';
 import { checkPurpose } from './verify-purpose.js';
+import { extensionKey } from './x509-fields.js';
 import { clientAuth, serverAuth } from './x509-issue.js';
 
 const purpose = {
   title: 'a service',
-  usages: [clientAuth, serverAuth],
-  extension: serviceOid,
-  foreign: [identityOid],
+  usages: [serverAuth, clientAuth],
+  extension: extensionKey(serviceOid),
+  foreign: extensionKey(identityOid),
 };
 
 /**

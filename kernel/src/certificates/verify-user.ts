@@ -4,11 +4,16 @@ import { checkCluster, checkValidity, loginAgain, refused } from './refusal.js';
 import { serviceOid } from './service-extension.js';
 import { verifyIssuer, type TrustedAuthority } from './trusted-authority.js';
 import { checkPurpose } from './verify-purpose.js';
-import { encodeName } from './x509-fields.js';
+import { encodeName, extensionKey } from './x509-fields.js';
 import { clientAuth } from './x509-issue.js';
 
 const commonName = '2.5.4.3';
-const purpose = { title: 'a user', usages: [clientAuth], extension: identityOid, foreign: [serviceOid] };
+const purpose = {
+  title: 'a user',
+  usages: [clientAuth],
+  extension: extensionKey(identityOid),
+  foreign: extensionKey(serviceOid),
+};
 
 /**
  * Who a user certificate says the user is. `trust` are the `user` authorities

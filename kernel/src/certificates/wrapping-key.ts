@@ -19,7 +19,16 @@ const format = new RegExp(`^${label}:([\\w-]{43})\\n?$`);
  * start. Rejects with `invalid_config` where others can read or replace it,
  * where it lies in the store, and where it is no such key. Errors never show it.
  */
-export async function openWrappingKey({ path, storePaths }: WrappingKeyOptions): Promise<KeyWrapper> {
+export async function openWrappingKey(options: WrappingKeyOptions): Promise<KeyWrapper> {
+  try {
+    return fileKeyWrapper(await openChecked(options));
+  } catch (cause) {
+    if (PosternError.is(cause)) throw cause;
+    throw new PosternError('invalid_config', `the wrapping key ${options.path} cannot be opened`, { cause });
+  }
+}
+
+async function openChecked({ path, storePaths }: WrappingKeyOptions): Promise<KeyObject> {
   const directory = dirname(path);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await checkDirectory(path, directory);
@@ -29,7 +38,7 @@ export async function openWrappingKey({ path, storePaths }: WrappingKeyOptions):
     await checkFile(path, file);
     // The name may be a link that leads somewhere else.
     await checkPlace(path, await realpath(path), storePaths);
-    return fileKeyWrapper(await readKey(path, file));
+    return await readKey(path, file);
   } finally {
     await file.close();
   }
@@ -45,12 +54,10 @@ function fileKeyWrapper(key: KeyObject): KeyWrapper {
 }
 
 async function openExisting(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, constants.O_RDONLY);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new PosternError('invalid_config', `the wrapping key ${path} cannot be read`, { cause });
-  }
+  return open(path, constants.O_RDONLY).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined;
+    throw cause;
+  });
 }
 
 /** Whole or not at all: written beside its place, then linked there, which fails where another process was first. */
@@ -67,13 +74,11 @@ async function create(path: string): Promise<FileHandle> {
     await link(draft, path).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code !== 'EEXIST') throw cause;
     });
-    await rm(draft);
-    await syncDirectory(dirname(path));
-    return await open(path, constants.O_RDONLY);
-  } catch (cause) {
+  } finally {
     await rm(draft, { force: true });
-    throw new PosternError('invalid_config', `the wrapping key ${path} cannot be created`, { cause });
   }
+  await syncDirectory(dirname(path));
+  return open(path, constants.O_RDONLY);
 }
 
 async function syncDirectory(path: string): Promise<void> {

@@ -15,16 +15,18 @@ export interface CertificateFields {
   readonly subject: Buffer;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** The contents of the extension's OCTET STRING. */
-  extension(oid: string): Buffer | undefined;
-  /** Whether every critical extension is one of these. */
-  understands(oids: readonly string[]): boolean;
+  /** By {@link extensionKey}. */
+  readonly extensions: ReadonlyMap<string, ExtensionValue>;
 }
 
-interface ExtensionValue {
+export interface ExtensionValue {
   readonly critical: boolean;
+  /** The contents of the extension's OCTET STRING. */
   readonly value: Buffer;
 }
+
+/** An object identifier as {@link CertificateFields.extensions} knows it. Compute it once: verifying is a hot path. */
+export const extensionKey = (oid: string): string => derObjectIdentifier(oid).toString('hex');
 
 /** Reads an encoded certificate. Throws a RangeError for anything that is not DER of version 3. */
 export function readCertificateFields(der: Buffer): CertificateFields {
@@ -37,17 +39,7 @@ export function readCertificateFields(der: Buffer): CertificateFields {
   const notAfter = readTime(validity);
   const subject = tbs.any().encoded;
   tbs.any();
-  const extensions = readExtensions(tbs);
-  return {
-    subject,
-    notBefore,
-    notAfter,
-    extension: (oid) => extensions.get(oidKey(oid))?.value,
-    understands: (oids) => {
-      const known = new Set(oids.map(oidKey));
-      return [...extensions].every(([key, { critical }]) => !critical || known.has(key));
-    },
-  };
+  return { subject, notBefore, notAfter, extensions: readExtensions(tbs) };
 }
 
 /** A name of one attribute, as the certificates of this folder carry it: `CN=alice`. */
@@ -59,8 +51,6 @@ export function encodeName(attributeOid: string, value: string): Buffer {
   );
   return derElement(derTag.sequence, derElement(derTag.set, attribute));
 }
-
-const oidKey = (oid: string): string => derObjectIdentifier(oid).toString('hex');
 
 function only(der: Buffer, tag: number): Buffer {
   const reader = new DerReader(der);

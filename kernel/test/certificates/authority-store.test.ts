@@ -145,6 +145,16 @@ describe("the cluster's authorities", () => {
       await assert.rejects(newIssuer({ store, sealer }), refusal('internal', /malformed/));
     });
 
+  for (const value of ['{', '{"v":1}', '{"v":1,"halves":{}}', '{"v":1,"halves":{"x509":"x"}}'])
+    it(`do not open from the sealed document ${value}`, async () => {
+      const store = new MemoryStore();
+      const sealer = new EnvelopeSealer(memoryWrapper());
+      await newIssuer({ store, sealer });
+      const key = [...store.entries.keys()].find((name) => name.startsWith(`${sealedAuthorityPrefix}db/`)) ?? '';
+      store.entries.set(key, { key, value, revision: 99 });
+      await assert.rejects(newIssuer({ store, sealer }), refusal('internal', /malformed|missing|sealed text/));
+    });
+
   it('trust the old key and the new one while a rotation is under way', async () => {
     const [store, other] = [new MemoryStore(), new MemoryStore()];
     const sealer = new EnvelopeSealer(memoryWrapper());

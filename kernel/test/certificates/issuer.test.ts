@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
-import { identityOid, userLifetime, type CertificateIssuer } from '../../src/certificates/index.js';
+import { identityOid, openSshLine, userLifetime, type CertificateIssuer } from '../../src/certificates/index.js';
+import { WireWriter } from '../../src/certificates/openssh-wire.js';
 import { X509Certificate as LibraryCertificate } from '@peculiar/x509';
 import {
   claims,
@@ -63,7 +64,7 @@ describe('the issuer', () => {
     });
 
   it('certifies servers, services and database clients, each for its own purpose', async () => {
-    const names = [`main.postgres.${cluster}`];
+    const names = [`main.db.${cluster}`];
     const server = await issuer.issueServer({ ca: 'host', names, publicKey });
     const database = await issuer.issueServer({ ca: 'db', names, publicKey });
     const service = await issuer.issueService({ name: 'agent-1', services: ['agent'], publicKey });
@@ -73,7 +74,7 @@ describe('the issuer', () => {
       names: [`auth.${cluster}`],
       publicKey,
     });
-    const client = await issuer.issueDatabaseClient({ name: 'postgres', publicKey });
+    const client = await issuer.issueDatabaseClient({ name: 'app', publicKey });
     assert.deepEqual(acceptedFor(certificateAuthority('host'), server.certificate), ['sslserver']);
     assert.deepEqual(acceptedFor(certificateAuthority('db'), database.certificate), ['sslserver']);
     assert.deepEqual(acceptedFor(certificateAuthority('host'), service.certificate), ['sslclient', 'sslserver']);
@@ -81,7 +82,7 @@ describe('the issuer', () => {
     assert.deepEqual(acceptedFor(certificateAuthority('db_client'), client.certificate), ['sslclient']);
     assert.deepEqual(acceptedFor(certificateAuthority('db'), client.certificate), []);
     assert.equal(new X509Certificate(server.certificate).subjectAltName, `DNS:${names[0]}`);
-    assert.equal(new X509Certificate(client.certificate).subject, 'CN=postgres');
+    assert.equal(new X509Certificate(client.certificate).subject, 'CN=app');
     assert.equal(new X509Certificate(service.certificate).subject, 'OU=agent-1');
   });
 
@@ -177,6 +178,27 @@ describe('the issuer', () => {
       issuer.issueUser({ claims, openSshPublicKey: pem, openSshPrincipals: ['alice'] }),
       refusal('invalid_argument', /PUBLIC KEY/),
     );
+  });
+
+  for (const [line, reason] of [
+    ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAQ', /does not parse/],
+    ['ssh-dss AAAAB3NzaC1kc3M=', /does not parse/],
+    ['ssh-ed25519 /////w==', /public key line/],
+    ['ssh-ed25519', /public key line/],
+  ] as const)
+    it(`certifies no OpenSSH key ${line}`, async () => {
+      const request = { claims, openSshPublicKey: line, openSshPrincipals: ['alice'] };
+      await assert.rejects(issuer.issueUser(request), refusal('invalid_argument', reason));
+    });
+
+  it('certifies no OpenSSH key that is too weak', async () => {
+    const weak = new WireWriter()
+      .string('ssh-rsa')
+      .mpint(Buffer.from([1, 0, 1]))
+      .mpint(Buffer.alloc(128, 0x81))
+      .end();
+    const request = { claims, openSshPublicKey: openSshLine(weak), openSshPrincipals: ['alice'] };
+    await assert.rejects(issuer.issueUser(request), refusal('invalid_argument', /2048/));
   });
 
   it('certifies nothing where there is no key, no role and no name', async () => {

@@ -54,7 +54,7 @@ async function handshake<S, C>(
 
 describe('mutual TLS with our certificates', () => {
   let issuer: CertificateIssuer;
-  const servername = `main.postgres.${cluster}`;
+  const servername = `main.db.${cluster}`;
 
   before(async () => {
     issuer = await newIssuer();
@@ -125,7 +125,7 @@ describe('mutual TLS with our certificates', () => {
   });
 
   it('fails where the server has another name', async () => {
-    const user = { ...(await userParty(issuer)), servername: `other.postgres.${cluster}` };
+    const user = { ...(await userParty(issuer)), servername: `other.db.${cluster}` };
     await assert.rejects(
       handshake(await serverParty(), user, { server: () => 0, client: () => 0 }),
       /does not match|altnames/i,

@@ -57,7 +57,7 @@ describe('names', () => {
 
   const inside = [
     { name: 'cluster.test', want: true },
-    { name: 'db.postgres.cluster.test', want: true },
+    { name: 'main.db.cluster.test', want: true },
     { name: 'evilcluster.test', want: false },
     { name: 'cluster.test.evil.org', want: false },
     { name: 'test', want: false },

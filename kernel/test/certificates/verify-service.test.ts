@@ -17,7 +17,7 @@ const now = new Date();
 describe('a certificate for another purpose', () => {
   const clock = { now };
   let issuer: CertificateIssuer;
-  const names = [`main.postgres.${cluster}`];
+  const names = [`main.db.${cluster}`];
 
   before(async () => {
     issuer = await newIssuer({ clock });

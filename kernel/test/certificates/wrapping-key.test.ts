@@ -105,4 +105,14 @@ describe('the file of the wrapping key', () => {
       refusal('invalid_config', /wrapping key/),
     );
   });
+
+  it('is refused where it cannot be made, with the cause', async () => {
+    await writeFile(place('file'), '');
+    await symlink(place('nowhere'), place('dangling'));
+    for (const path of [place('file', 'wrapping.key'), place('dangling', 'wrapping.key')])
+      await assert.rejects(openWrappingKey({ path, storePaths: [] }), refusal('invalid_config', /cannot be opened/));
+    const path = place('loop');
+    await symlink(path, path);
+    await assert.rejects(openWrappingKey({ path, storePaths: [] }), refusal('invalid_config', /cannot be opened/));
+  });
 });
