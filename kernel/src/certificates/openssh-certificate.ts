@@ -2,7 +2,7 @@ import { openSshKeyFields, isOpenSshKeyType, type OpenSshKeyType } from './opens
 import { WireReader, WireWriter } from './openssh-wire.js';
 
 /** What follows a key type in the name of its certificate (PROTOCOL.certkeys). */
-export const openSshCertificateSuffix = '-cert-v01@openssh.com';
+const openSshCertificateSuffix = '-cert-v01@openssh.com';
 
 export type OpenSshCertificateKind = 'user' | 'host';
 const kindNumbers: Readonly<Record<OpenSshCertificateKind, number>> = { user: 1, host: 2 };
@@ -14,7 +14,7 @@ export const maximumOpenSshCertificateLength = 32_768;
 export const maximumOpenSshPrincipals = 256;
 
 /** Options by name; an empty text is a flag. */
-export type OpenSshOptions = ReadonlyMap<string, string>;
+type OpenSshOptions = ReadonlyMap<string, string>;
 
 /** The signed fields of a certificate, apart from the keys. */
 export interface OpenSshCertificateBody {

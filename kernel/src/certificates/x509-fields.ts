@@ -19,7 +19,7 @@ export interface CertificateFields {
   readonly extensions: ReadonlyMap<string, ExtensionValue>;
 }
 
-export interface ExtensionValue {
+interface ExtensionValue {
   readonly critical: boolean;
   /** The contents of the extension's OCTET STRING. */
   readonly value: Buffer;
