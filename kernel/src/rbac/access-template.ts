@@ -1,5 +1,5 @@
 import type { Path } from './problem.js';
-import { expandTemplate, parseTemplate, type Template, type Traits } from './template.js';
+import { parseTemplate, traitValues, type Template, type Traits } from './template.js';
 
 /** The access keys of an entry with their templates found; a part without any is `fixed`. */
 export type AccessNode =
@@ -102,12 +102,11 @@ export class Expansion {
     return list;
   }
 
-  #values(template: Template): readonly string[] {
+  #values({ before, trait, after }: Template): readonly string[] {
+    const values = traitValues(this.traits, trait);
     // The operator's own `*` around a template stays; only what the trait brings is looked at.
-    const { before, after } = template;
-    const values = expandTemplate(template, this.traits);
-    if (this.clause === 'deny') return values;
-    return values.filter((value) => !value.slice(before.length, value.length - after.length).includes('*'));
+    const plain = this.clause === 'deny' ? values : values.filter((value) => !value.includes('*'));
+    return plain.map((value) => before + value + after);
   }
 
   #originAt(value: unknown, step: Path[number] | undefined): Origin | undefined {

@@ -1,5 +1,6 @@
 import type { AnyProtocol } from '@postern/plugin-sdk';
 import type { z } from 'zod';
+import { printable } from './printable.js';
 import { problemText, schemaProblems, suggestion, type Problem } from './problem.js';
 import { keysAt, unknownKeys } from './schema-keys.js';
 import { Expansion, readAccess, type AccessNode } from './access-template.js';
@@ -18,7 +19,13 @@ export interface CompiledAccess {
 }
 
 export type Evaluated =
-  { readonly ok: true; readonly access: unknown } | { readonly ok: false; readonly problem: string };
+  | {
+      readonly ok: true;
+      readonly access: unknown;
+      /** The access as an operator reads it, with what the schema filled in; cut to a bounded length. */
+      readonly text: string;
+    }
+  | { readonly ok: false; readonly problem: string };
 
 /** Reads the access keys of an entry. Never throws: what is wrong with them shows in every evaluation. */
 export function compileAccess(
@@ -32,7 +39,19 @@ export function compileAccess(
   if (unknown !== undefined) return constant(hasKeys, { ok: false, problem: `${protocol.id} knows no key ${unknown}` });
   if (node.kind === 'malformed') return constant(hasKeys, { ok: false, problem: node.problem });
   if (node.kind === 'fixed') return constant(hasKeys, parse(protocol, keys));
-  return { hasKeys, evaluate: (traits) => expand(protocol, node, traits, clause) };
+  return { hasKeys, evaluate: remembering((traits) => expand(protocol, node, traits, clause)) };
+}
+
+/** One certificate asks often, and its traits never change: what they give is kept for as long as they are. */
+function remembering(evaluate: CompiledAccess['evaluate']): CompiledAccess['evaluate'] {
+  const known = new WeakMap<Traits, Evaluated>();
+  return (traits) => {
+    const before = known.get(traits);
+    if (before) return before;
+    const result = evaluate(traits);
+    known.set(traits, result);
+    return result;
+  };
 }
 
 /** What is wrong with the access keys of an entry, as far as it can be known without anybody's traits. */
@@ -85,10 +104,18 @@ const parse = (protocol: AnyProtocol, value: unknown): Evaluated =>
   evaluated(protocol, value, attempt(protocol, value));
 
 function evaluated(protocol: AnyProtocol, value: unknown, result: Attempt): Evaluated {
-  if (result.kind === 'read') return { ok: true, access: result.access };
+  if (result.kind === 'read') return { ok: true, access: result.access, text: accessText(result.access) };
   if (result.kind === 'failed') return { ok: false, problem: result.problem };
   const [first] = schemaProblems(schemaOf(protocol), value, result.issues);
   return { ok: false, problem: first ? problemText(first) : 'the access keys were refused' };
+}
+
+function accessText(access: unknown): string {
+  try {
+    return printable(JSON.stringify(access) ?? '', 240);
+  } catch {
+    return 'something that cannot be shown';
+  }
 }
 
 const schemaOf = (protocol: AnyProtocol): z.ZodType => protocol.auth.access as z.ZodType;

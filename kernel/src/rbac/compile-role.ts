@@ -1,8 +1,9 @@
 import type { AnyProtocol } from '@postern/plugin-sdk';
 import { compileAccess, type CompiledAccess } from './access.js';
 import { boundsProblem } from './bounded.js';
-import { compileLabels, type LabelConditions, type LabelSelector } from './labels.js';
+import { compileLabels, describeConditions, type LabelSelector } from './labels.js';
 import type { RoleOptions } from './options.js';
+import { printable } from './printable.js';
 import { problemText, schemaProblems } from './problem.js';
 import { entriesOf, roleDocument, type Role, type RoleClause, type RoleEntry, type Rule } from './role.js';
 
@@ -13,7 +14,8 @@ export type Protocols = ReadonlyMap<string, AnyProtocol>;
 export interface CompiledEntry {
   /** Where the operator wrote it, such as `allow.web[1]`. */
   readonly where: string;
-  readonly written: LabelConditions;
+  /** The label conditions in words. */
+  readonly conditions: string;
   readonly labels: LabelSelector;
   readonly access: CompiledAccess;
 }
@@ -108,10 +110,11 @@ interface WrittenEntry {
 function compileEntry({ clause, id, where, entry }: WrittenEntry, protocols: Protocols): [string, CompiledEntry][] {
   const { labels: written = {}, ...keys } = entry;
   const labels = compileLabels(written);
+  const conditions = printable(describeConditions(written), 240);
   const about = id === '*' ? [...protocols.values()] : [protocols.get(id)].filter((protocol) => protocol !== undefined);
   return about.map((protocol) => {
     const named = id === '*' && clause === 'allow' ? (protocol.auth.preset ?? {}) : keys;
-    return [protocol.id, { where, written, labels, access: compileAccess(protocol, named, clause) }];
+    return [protocol.id, { where, conditions, labels, access: compileAccess(protocol, named, clause) }];
   });
 }
 

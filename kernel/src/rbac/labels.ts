@@ -81,9 +81,8 @@ function isMet({ key, items }: Condition, labels: Labels, traits: Traits): boole
 
 function itemMatches(item: Item, value: string, traits: Traits): boolean {
   if (item.kind === 'pattern') return matchesPattern(item.pattern, value);
-  return traitValues(traits, item.trait).some((trait) =>
-    matchesPattern(concat(concat(item.before, literal(trait)), item.after), value),
-  );
+  const { before, trait, after } = item;
+  return traitValues(traits, trait).some((text) => matchesPattern(concat(concat(before, literal(text)), after), value));
 }
 
 const isEverything = (key: string, values: string | readonly string[]): boolean =>

@@ -59,10 +59,11 @@ export const lockedBy = (identity: Identity, locks: readonly Lock[], now: Date):
   locks.find((lock) => isInForce(lock, now) && isAbout(lock, identity));
 
 /** `user alice`, as a lock is spoken of. */
-export const describeTarget = (target: LockTarget): string =>
-  Object.entries(target)
-    .map(([kind, value]) => `${kind.replace('_', ' ')} ${String(value)}`)
-    .join(', ');
+export function describeTarget(target: LockTarget): string {
+  const parts = Object.entries(target).filter(([, value]) => value !== undefined);
+  if (parts.length === 0) return 'everybody';
+  return parts.map(([kind, value]) => `${kind.replace('_', ' ')} ${String(value)}`).join(', ');
+}
 
 function isInForce({ expires }: Lock, now: Date): boolean {
   if (expires === undefined) return true;

@@ -6,5 +6,6 @@ export const namesPrincipal = (principals: readonly string[], name: string): boo
 
 /** The allowed names without those that a denied one matches, each once and in order. */
 export function principalsWithin(allowed: readonly string[], denied: readonly string[]): readonly string[] {
-  return [...new Set(allowed)].filter((name) => !namesPrincipal(denied, name)).sort();
+  const patterns = [...new Set(denied)].map(parsePattern);
+  return [...new Set(allowed)].filter((name) => !patterns.some((pattern) => matchesPattern(pattern, name))).sort();
 }

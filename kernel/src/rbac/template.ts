@@ -48,19 +48,16 @@ export function traitValues(traits: Traits, trait: string): readonly string[] {
   return values.filter((value): value is string => typeof value === 'string' && value !== '');
 }
 
-/** One text for each value of the trait; the values are not looked at for further templates. */
-export const expandTemplate = ({ before, trait, after }: Template, traits: Traits): readonly string[] =>
-  traitValues(traits, trait).map((value) => before + value + after);
-
 /**
  * The texts of a list, each template replaced by one text for each value of its
- * trait. A malformed template yields nothing, as an unknown trait does.
+ * trait; the values are not looked at for further templates. A malformed template yields nothing, as an unknown trait does.
  */
 export function expandList(texts: readonly string[], traits: Traits): readonly string[] {
   return texts.flatMap((text) => {
     const parsed = parseTemplate(text);
     if (parsed.kind === 'literal') return [text];
-    return parsed.kind === 'template' ? expandTemplate(parsed, traits) : [];
+    if (parsed.kind === 'malformed') return [];
+    return traitValues(traits, parsed.trait).map((value) => parsed.before + value + parsed.after);
   });
 }
 

@@ -1,7 +1,7 @@
 import type { AnyProtocol } from '@postern/plugin-sdk';
 import type { CompiledEntry, CompiledRole } from './compile-role.js';
 import type { Reason } from './decision.js';
-import { describeConditions, selects, unmetLabels, type Labels } from './labels.js';
+import { selects, unmetLabels, type Labels } from './labels.js';
 import { principalsWithin } from './principal-names.js';
 import { printable } from './printable.js';
 import type { Traits } from './template.js';
@@ -60,11 +60,11 @@ export function shortfalls(roles: readonly CompiledRole[], one: Case): readonly 
 }
 
 function speaksAgainst(role: CompiledRole, entry: CompiledEntry, one: Case, denied: string[]): Reason | undefined {
-  const { labels, written, access, where } = entry;
+  const { labels, conditions, access, where } = entry;
   if (!selects(labels, 'deny', one.labels, one.traits)) return undefined;
   const reason = reasonsOf('deny', role, where);
   if (labels.kind === 'malformed') return reason('error', `its labels cannot be read: ${labels.problem}`);
-  const scope = labels.kind === 'absent' ? 'every resource' : `resources with ${describeConditions(written)}`;
+  const scope = labels.kind === 'absent' ? 'every resource' : `resources with ${conditions}`;
   if (!access.hasKeys) {
     denied.push('*');
     return reason('labels', `denies everything on ${scope}`);
@@ -74,38 +74,37 @@ function speaksAgainst(role: CompiledRole, entry: CompiledEntry, one: Case, deni
     if (!result.ok) return reason('error', `cannot be read for this user: ${result.problem}`);
     denied.push(...(one.protocol.auth.principals?.(result.access) ?? []));
     if (one.forbids(result.access) === false) return undefined;
-    return reason('access', `denies ${describeAccess(result.access)} on ${scope}`);
+    return reason('access', `denies ${result.text} on ${scope}`);
   } catch (cause) {
     return reason('error', `failed: ${messageOf(cause)}`);
   }
 }
 
 function speaksFor(role: CompiledRole, entry: CompiledEntry, one: Case, allowed: string[]): Reason | undefined {
-  const { labels, written, access, where } = entry;
+  const { labels, conditions, access, where } = entry;
   if (!access.hasKeys || !selects(labels, 'allow', one.labels, one.traits)) return undefined;
   try {
     const result = access.evaluate(one.traits);
     if (!result.ok || one.permits(result.access) !== true) return undefined;
     allowed.push(...(one.protocol.auth.principals?.(result.access) ?? []));
-    const scope = describeConditions(written);
-    return reasonsOf('allow', role, where)('access', `allows ${describeAccess(result.access)} on ${scope}`);
+    return reasonsOf('allow', role, where)('access', `allows ${result.text} on ${conditions}`);
   } catch {
     return undefined;
   }
 }
 
-function shortfall(role: CompiledRole, { labels, written, access, where }: CompiledEntry, one: Case): Reason {
+function shortfall(role: CompiledRole, { labels, conditions, access, where }: CompiledEntry, one: Case): Reason {
   const reason = reasonsOf('allow', role, where);
   if (labels.kind === 'malformed') return reason('error', `its labels cannot be read: ${labels.problem}`);
   if (labels.kind === 'absent') return reason('labels', 'has no labels, so it is about no resource');
   const unmet = unmetLabels(labels, one.labels, one.traits);
-  if (unmet.length > 0) return { ...reason('labels', `allows ${describeConditions(written)} only`), unmet };
+  if (unmet.length > 0) return { ...reason('labels', `allows ${conditions} only`), unmet };
   if (!access.hasKeys) return reason('access', `names nothing of ${one.protocol.id} that it allows`);
   try {
     const result = access.evaluate(one.traits);
     if (!result.ok) return reason('error', `cannot be read for this user: ${result.problem}`);
     one.permits(result.access);
-    return reason('access', `allows ${describeAccess(result.access)} only`);
+    return reason('access', `allows ${result.text} only`);
   } catch (cause) {
     return reason('error', `failed: ${messageOf(cause)}`);
   }
@@ -114,11 +113,5 @@ function shortfall(role: CompiledRole, { labels, written, access, where }: Compi
 const reasonsOf =
   (clause: Reason['clause'], role: CompiledRole, entry: string) =>
   (part: Reason['part'], detail: string): Reason => ({ clause, part, role: role.name, entry, detail });
-
-/** Access keys as an operator reads them; what the schema filled in is among them. */
-function describeAccess(access: unknown): string {
-  const text = JSON.stringify(access) as string | undefined;
-  return printable(text ?? '', 240);
-}
 
 const messageOf = (cause: unknown): string => printable(cause instanceof Error ? cause.message : String(cause));
