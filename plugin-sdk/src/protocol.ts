@@ -57,10 +57,11 @@ export interface Protocol<
  * wherever a decision is made.
  *
  * Roles reach `permits` and `forbids` with their templates replaced by the
- * user's traits. Three conventions make that safe: an empty list names nothing,
- * never everything; `*` is the only character in access strings that stands for
- * others; and the kernel never puts a trait that contains `*` where a role
- * allows, so that whoever chooses a trait cannot choose a pattern.
+ * user's traits. Four conventions make that safe: an empty list names nothing,
+ * never everything; a longer list never permits less, so that there are no
+ * exceptions inside `access`; `*` is the only character in access strings that
+ * stands for others; and the kernel never puts a trait that contains `*` where
+ * a role allows, so that whoever chooses a trait cannot choose a pattern.
  */
 export interface Authorization<R extends z.ZodType, Q extends z.ZodType, A extends z.ZodType> {
   /** What an operator writes as `spec` to register one resource. Never a command, a path or a secret. */
