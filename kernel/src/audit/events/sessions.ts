@@ -1,0 +1,40 @@
+import { event, field, type EventCatalog } from '@postern/plugin-sdk';
+import { z } from 'zod';
+
+const ask = z.record(z.string(), z.json());
+
+/** What the kernel says about every session, whatever its protocol. */
+export const sessionEvents = {
+  'session.start': event('A user was let into a resource. The event is stored before the first byte goes upstream.', {
+    connection: field.public(z.int().nonnegative()),
+    ask: field.sensitive(ask),
+    roles: field.public(z.array(z.string())),
+    serial: field.public(z.string()),
+    mfa: field.public(z.string().optional()),
+    requests: field.public(z.array(z.string()).optional()),
+    via: field.public(z.string().optional()),
+  }),
+  'session.end': event('A session is over, whoever ended it.', {
+    connection: field.public(z.int().nonnegative().optional()),
+    reason: field.public(z.string()),
+    code: field.public(z.string().optional()),
+    message: field.sensitive(z.string().optional()),
+    durationMs: field.public(z.number().nonnegative()),
+    fromClient: field.public(z.int().nonnegative().optional()),
+    fromUpstream: field.public(z.int().nonnegative().optional()),
+  }),
+  'session.denied': event('A user asked for something that no role allows or that a rule forbids.', {
+    connection: field.public(z.int().nonnegative().optional()),
+    code: field.public(z.string()),
+    message: field.public(z.string()),
+    ask: field.sensitive(ask.optional()),
+    roles: field.public(z.array(z.string()).optional()),
+    serial: field.public(z.string().optional()),
+  }),
+  'connection.refused': event('A connection was turned away before anybody knew whose it was.', {
+    code: field.public(z.string()),
+    message: field.public(z.string()),
+    hostname: field.public(z.string().max(255).optional()),
+    serial: field.public(z.string().optional()),
+  }),
+} satisfies EventCatalog;

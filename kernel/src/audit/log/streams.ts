@@ -1,0 +1,152 @@
+import { PosternError } from '@postern/plugin-sdk';
+import type { AuditEvent, AuditRecord } from '../event.js';
+import { SequenceRanges, type SequenceRange } from '../sequence-ranges.js';
+
+/** Which numbers of one stream a log holds. */
+export interface StreamState {
+  readonly agent: string;
+  readonly stream: string;
+  readonly ranges: readonly SequenceRange[];
+}
+
+/** What became of an offered event. */
+export type Verdict =
+  | { readonly kind: 'new' }
+  /** It is stored already, with this id. */
+  | { readonly kind: 'seen' }
+  /** Its number is taken, and the id of the event that has it is not at hand. */
+  | { readonly kind: 'old' }
+  | { readonly kind: 'conflict'; readonly kept: string };
+
+type Named = Pick<AuditEvent, 'id' | 'agent' | 'stream' | 'sequence'>;
+
+/** How many ids are kept of one stream, and of all together: more than is ever sent twice. */
+const idsPerStream = 1024;
+const idsInAll = 256 * 1024;
+
+class Stream {
+  readonly ranges: SequenceRanges;
+  readonly ids = new Map<number, string>();
+
+  constructor(
+    readonly agent: string,
+    readonly stream: string,
+    ranges?: readonly SequenceRange[],
+  ) {
+    this.ranges = new SequenceRanges(ranges);
+  }
+
+  judge({ id, sequence }: Named): Verdict {
+    if (!this.ranges.has(sequence)) return { kind: 'new' };
+    const kept = this.ids.get(sequence);
+    if (kept === undefined) return { kind: 'old' };
+    return kept === id ? { kind: 'seen' } : { kind: 'conflict', kept };
+  }
+
+  /** Returns by how many the kept ids have become more. */
+  add({ id, sequence }: Named): number {
+    const before = this.ids.size;
+    this.ranges.add(sequence);
+    this.ids.set(sequence, id);
+    const [oldest] = this.ids.keys();
+    if (this.ids.size > idsPerStream && oldest !== undefined) this.ids.delete(oldest);
+    return this.ids.size - before;
+  }
+}
+
+const keyOf = ({ agent, stream }: Pick<Named, 'agent' | 'stream'>): string => `${agent} ${stream}`;
+
+/** Which events of which streams a log holds: what makes `append` idempotent, in bounded memory. */
+export class Streams {
+  readonly #streams = new Map<string, Stream>();
+  /** Those with ids, in the order in which they were last added to. */
+  readonly #active = new Set<Stream>();
+  #ids = 0;
+
+  constructor(states: readonly StreamState[] = []) {
+    for (const state of states) this.#streams.set(keyOf(state), new Stream(state.agent, state.stream, state.ranges));
+  }
+
+  judge(event: Named): Verdict {
+    return this.#streams.get(keyOf(event))?.judge(event) ?? { kind: 'new' };
+  }
+
+  /** The highest number of a stream; 0 where there is none. */
+  last(event: Pick<Named, 'agent' | 'stream'>): number {
+    return this.#streams.get(keyOf(event))?.ranges.last ?? 0;
+  }
+
+  /** True where a stream has so many gaps that it may not have another. */
+  isTorn(event: Pick<Named, 'agent' | 'stream'>): boolean {
+    return (this.#streams.get(keyOf(event))?.ranges.runs.length ?? 0) >= SequenceRanges.limit;
+  }
+
+  /** Notes an event that is durable. */
+  add(event: Named): void {
+    const key = keyOf(event);
+    const stream = this.#streams.get(key) ?? new Stream(event.agent, event.stream);
+    this.#streams.set(key, stream);
+    this.#active.delete(stream);
+    this.#active.add(stream);
+    this.#ids += stream.add(event);
+    for (const quietest of this.#active) {
+      if (this.#ids <= idsInAll) break;
+      this.#active.delete(quietest);
+      this.#ids -= quietest.ids.size;
+      quietest.ids.clear();
+    }
+  }
+
+  /** Everything but the ids, for keeping. */
+  states(): StreamState[] {
+    return [...this.#streams.values()].map(({ agent, stream, ranges }) => ({ agent, stream, ranges: ranges.runs }));
+  }
+}
+
+/** The new events of several calls that are about to be written together; nothing is noted before they are durable. */
+export class Staging {
+  readonly #fresh = new Map<string, AuditRecord>();
+
+  constructor(private readonly streams: Streams) {}
+
+  get records(): AuditRecord[] {
+    return [...this.#fresh.values()];
+  }
+
+  /**
+   * Takes one call's events, all or none. Throws `conflict` where a number
+   * belongs to another event, `unavailable` where that cannot be told from
+   * memory, and `limit_exceeded` for a stream that consists of gaps.
+   */
+  add(records: readonly AuditRecord[], onConflict: (event: AuditEvent, kept: string) => void): void {
+    const fresh = new Map<string, AuditRecord>();
+    for (const record of records) {
+      const { event } = record;
+      const key = `${keyOf(event)} ${event.sequence}`;
+      const verdict = this.#judge(event, fresh.get(key) ?? this.#fresh.get(key));
+      if (verdict.kind === 'new') {
+        this.#checkGap(event);
+        fresh.set(key, record);
+      }
+      if (verdict.kind === 'old')
+        throw new PosternError('unavailable', `event ${event.sequence} of ${event.agent} must be looked up first`);
+      if (verdict.kind !== 'conflict') continue;
+      onConflict(event, verdict.kept);
+      throw conflictOf(event, verdict.kept);
+    }
+    for (const [key, record] of fresh) this.#fresh.set(key, record);
+  }
+
+  #checkGap(event: AuditEvent): void {
+    if (event.sequence <= this.streams.last(event) + 1 || !this.streams.isTorn(event)) return;
+    throw new PosternError('limit_exceeded', `the stream of ${event.agent} has too many gaps`);
+  }
+
+  #judge(event: AuditEvent, staged: AuditRecord | undefined): Verdict {
+    if (!staged) return this.streams.judge(event);
+    return staged.event.id === event.id ? { kind: 'seen' } : { kind: 'conflict', kept: staged.event.id };
+  }
+}
+
+export const conflictOf = ({ agent, sequence, id }: AuditEvent, kept: string): PosternError =>
+  new PosternError('conflict', `${agent} sent ${id} as its event ${sequence}, which is ${kept}`);

@@ -1,0 +1,90 @@
+import { crc32 } from 'node:zlib';
+import { maxLineBytes } from '../event.js';
+
+/*
+ * One record of a spool, in text, so that a person can read it and a damaged
+ * one ends at its newline:
+ *
+ *     00000123 89abcdef {"id":…}\n
+ *     length   CRC-32   payload, which holds no newline
+ *
+ * Both numbers are 8 lower-case hexadecimal digits; the CRC is over the payload.
+ */
+const headerBytes = 18;
+const newline = 0x0a;
+
+/** The longest record, in bytes. */
+export const maxFrameBytes = headerBytes + maxLineBytes + 1;
+
+const hex8 = (value: number): string => value.toString(16).padStart(8, '0');
+
+/** Writes a record at `offset` and returns where it ends. The target must have {@link maxFrameBytes} left. */
+export function writeFrame(target: Buffer, offset: number, payload: string): number {
+  const start = offset + headerBytes;
+  const length = target.write(payload, start, 'utf8');
+  target.write(`${hex8(length)} ${hex8(crc32(target.subarray(start, start + length)))} `, offset, 'latin1');
+  target[start + length] = newline;
+  return start + length + 1;
+}
+
+export type FramePiece =
+  | { readonly kind: 'record'; readonly payload: Buffer; readonly start: number; readonly end: number }
+  /** Bytes that are no record, although a whole one may have been there. */
+  | { readonly kind: 'damage'; readonly start: number; readonly end: number }
+  /** The beginning of a record whose writing was cut short, at the end of the file: nobody was told that it is kept. */
+  | { readonly kind: 'torn'; readonly start: number; readonly end: number };
+
+/**
+ * Walks over the records in `bytes`, which begin where a record does. `atEnd`
+ * says that nothing follows. Returns the offset of the first byte that needs
+ * more bytes to be judged.
+ */
+export function* framesIn(bytes: Buffer, atEnd: boolean): Generator<FramePiece, number> {
+  let offset = 0;
+  while (offset < bytes.length) {
+    const end = frameEnd(bytes, offset);
+    if (end > 0) {
+      yield { kind: 'record', payload: bytes.subarray(offset + headerBytes, end - 1), start: offset, end };
+      offset = end;
+      continue;
+    }
+    if (end === incomplete && !atEnd && bytes.length - offset < maxFrameBytes) return offset;
+    const piece = damageAt(bytes, offset, atEnd);
+    yield piece;
+    offset = piece.end;
+  }
+  return offset;
+}
+
+const incomplete = 0;
+const damaged = -1;
+
+/** Where the record at `offset` ends, or `incomplete`, or `damaged`. */
+function frameEnd(bytes: Buffer, offset: number): number {
+  const header = bytes.toString('latin1', offset, offset + headerBytes);
+  if (header.length < headerBytes) return incomplete;
+  const [, length = '', checksum = ''] = /^([0-9a-f]{8}) ([0-9a-f]{8}) $/.exec(header) ?? [];
+  const start = offset + headerBytes;
+  const end = start + Number.parseInt(length, 16);
+  if (!(end > start && end - start <= maxLineBytes)) return damaged;
+  if (end >= bytes.length) return incomplete;
+  // The newline itself is not checked: a record is whole without it, and a damaged one must not cost the record.
+  return crc32(bytes.subarray(start, end)) === Number.parseInt(checksum, 16) ? end + 1 : damaged;
+}
+
+function damageAt(bytes: Buffer, start: number, atEnd: boolean): FramePiece {
+  for (let next = bytes.indexOf(newline, start) + 1; next > 0; next = bytes.indexOf(newline, next) + 1) {
+    const end = frameEnd(bytes, next);
+    if (end > 0 || (end === incomplete && !atEnd)) return { kind: 'damage', start, end: next };
+  }
+  const rest = bytes.subarray(start);
+  return { kind: atEnd && isTorn(rest) ? 'torn' : 'damage', start, end: bytes.length };
+}
+
+const headerShape = /^[0-9a-f]{0,8}$|^[0-9a-f]{8} [0-9a-f]{0,8}$|^[0-9a-f]{8} [0-9a-f]{8} $/;
+
+/** A record cut short has no newline yet; a file system may also leave zeroes for what it had not written. */
+function isTorn(rest: Buffer): boolean {
+  if (rest.every((byte) => byte === 0)) return true;
+  return !rest.includes(newline) && headerShape.test(rest.toString('latin1', 0, headerBytes));
+}

@@ -1,0 +1,25 @@
+import { hash } from 'node:crypto';
+
+/** Length of every hash in the tree, in bytes (SHA-256). */
+export const hashLength = 32;
+
+const leafPrefix = Buffer.of(0x00);
+const nodePrefix = Buffer.of(0x01);
+
+const sha256 = (data: Buffer): Buffer => hash('sha256', data, 'buffer');
+
+/** The hash of one entry: RFC 6962 section 2.1. */
+export const leafHash = (entry: Buffer): Buffer => sha256(Buffer.concat([leafPrefix, entry]));
+
+/** The hash over two neighbouring subtrees: RFC 6962 section 2.1. */
+export const nodeHash = (left: Buffer, right: Buffer): Buffer => sha256(Buffer.concat([nodePrefix, left, right]));
+
+/** The root of a tree without entries: the hash of nothing. */
+export const emptyRoot = (): Buffer => sha256(Buffer.alloc(0));
+
+/** The largest power of two below `size`, which must be at least 2: where RFC 6962 splits a tree. */
+export function splitPoint(size: number): number {
+  let point = 1;
+  while (point * 2 < size) point *= 2;
+  return point;
+}
