@@ -43,7 +43,7 @@ module.exports = {
     {
       name: 'declared-packages-only',
       severity: 'error',
-      from: { pathNot: '(\\.test\\.ts$|^test/)' },
+      from: { pathNot: '(\\.test\\.ts$|(^|/)test/)' },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'unknown'] },
     },
     {

@@ -1,7 +1,12 @@
 import { PosternError } from '@postern/plugin-sdk';
 
-/** What one group may hold, so that a group does not stop the event loop for long, and what may wait for its turn. */
-const bounds = { groupJobs: 256, groupBytes: 4 * 1024 * 1024, waitingBytes: 64 * 1024 * 1024 } as const;
+/** What one group may hold, so that it does not stop the event loop for long, and what may wait for its turn. */
+const bounds = {
+  groupJobs: 256,
+  groupBytes: 4 * 1024 * 1024,
+  waitingJobs: 16_384,
+  waitingBytes: 64 * 1024 * 1024,
+} as const;
 
 interface Waiting<Job, Result> {
   readonly job: Job;
@@ -28,7 +33,7 @@ export class GroupCommit<Job, Result> {
 
   /** Rejects with `unavailable` where too much waits already. */
   async submit(job: Job, bytes: number): Promise<Result> {
-    if (this.#waitingBytes + bytes > bounds.waitingBytes)
+    if (this.#waiting.length === bounds.waitingJobs || this.#waitingBytes + bytes > bounds.waitingBytes)
       throw new PosternError('unavailable', `the store is overloaded: ${this.#waiting.length} commits wait`);
     this.#waitingBytes += bytes;
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { PosternError } from '@postern/plugin-sdk';
 
-export type SqlValue = string | number | null;
+type SqlValue = string | number | null;
 export type Row = Readonly<Record<string, SqlValue>>;
 
 /** A prepared statement. Values are positional (`?`) or one object of names (`$name`), never both. */

@@ -11,9 +11,9 @@ export class Child implements AsyncDisposable {
   /** Every complete line that was read. */
   readonly lines: string[] = [];
 
-  constructor(name: string, args: readonly string[], limitKilobytes?: number) {
-    const program = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url));
-    const command = [process.execPath, ...process.execArgv, program, ...args];
+  /** With a limit, no file that the child writes can grow past it. */
+  constructor(program: URL, args: readonly string[], limitKilobytes?: number) {
+    const command = [process.execPath, ...process.execArgv, fileURLToPath(program), ...args];
     const limited = ['/bin/sh', '-c', `ulimit -f ${limitKilobytes ?? 0} && exec "$@"`, 'sh', ...command];
     const [file = '', ...rest] = limitKilobytes === undefined ? command : limited;
     this.#process = spawn(file, rest, { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -69,13 +69,20 @@ describe('a group commit', () => {
     assert.ok(turns >= 4);
   });
 
-  it('refuses with unavailable what would let the queue grow without bound', async () => {
-    const commits = new GroupCommit<number, number>((jobs) => jobs.map((value) => ({ status: 'fulfilled', value })));
-    const accepted = Array.from({ length: 64 }, (_, index) => commits.submit(index, 1024 * 1024));
-    await assert.rejects(commits.submit(64, 1), { code: 'unavailable', message: /overloaded: 64 commits wait/ });
-    await Promise.all(accepted);
-    assert.equal(await commits.submit(65, 1), 65);
-  });
+  for (const { what, bytes, room } of [
+    { what: 'many jobs', bytes: 1, room: 16_384 },
+    { what: 'large jobs', bytes: 1024 * 1024, room: 64 },
+  ])
+    it(`refuses with unavailable when ${what} would let the queue grow without bound`, async () => {
+      const commits = new GroupCommit<number, number>((jobs) => jobs.map((value) => ({ status: 'fulfilled', value })));
+      const accepted = Array.from({ length: room }, (_, index) => commits.submit(index, bytes));
+      await assert.rejects(commits.submit(0, 1), {
+        code: 'unavailable',
+        message: `the store is overloaded: ${room} commits wait`,
+      });
+      assert.equal((await Promise.all(accepted)).length, room);
+      assert.equal(await commits.submit(7, bytes), 7);
+    });
 
   it('flushes at once', async () => {
     const commits = new GroupCommit<string, string>((jobs) => jobs.map(fulfilled));

@@ -7,11 +7,14 @@ import { Child } from './child-process.js';
 import { take } from './conformance-harness.js';
 import { temporaryDirectory } from './sqlite-harness.js';
 
+const committing = new URL('./children/commit-forever.ts', import.meta.url);
+const filling = new URL('./children/fill-disk.ts', import.meta.url);
+
 const rounds = process.env['POSTERN_TEST_FULL'] === '1' ? 50 : 5;
 
 /** Lets a child commit, and kills it at a random moment: mostly while it commits, sometimes while it starts. */
 async function commitAndKill(path: string, round: number): Promise<readonly string[]> {
-  const child = new Child('commit-forever', [path]);
+  const child = new Child(committing, [path]);
   if (round % 4 !== 3) await child.line();
   await sleep(Math.random() * (round % 4 === 3 ? 1_000 : 200));
   child.kill();
@@ -83,7 +86,7 @@ describe('SQLite when the disk is full', () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'state.db');
     await (await SqliteStore.open({ path }))[Symbol.asyncDispose]();
-    await using child = new Child('fill-disk', [path], 2_000);
+    await using child = new Child(filling, [path], 2_000);
     await child.end();
     assert.equal(child.lines.at(-1), 'read');
     const acknowledged = child.lines.filter((line) => line.startsWith('ack ')).map((line) => line.slice(4));
@@ -97,5 +100,29 @@ describe('SQLite when the disk is full', () => {
     await store.commit({ put: [{ key: 'after', value: '' }] });
     await store[Symbol.asyncDispose]();
     await checkIntegrity(path);
+  });
+});
+
+describe('SQLite when a statement fails', () => {
+  it('undoes the half of the commit that was written, and the commits that shared its transaction', async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, 'state.db');
+    await (await SqliteStore.open({ path }))[Symbol.asyncDispose]();
+    const database = await openDatabase(path);
+    database.exec(`CREATE TRIGGER broken BEFORE INSERT ON event WHEN NEW.key = 'broken'
+      BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END`);
+    database.close();
+
+    await using store = await SqliteStore.open({ path });
+    const put = (...keys: string[]): Promise<number> => store.commit({ put: keys.map((key) => ({ key, value: '' })) });
+    const outcomes = await Promise.allSettled([put('before'), put('half', 'broken'), put('after')]);
+    for (const outcome of outcomes) {
+      assert.equal(outcome.status, 'rejected');
+      assert.equal((outcome.reason as { code: string }).code, 'unavailable');
+    }
+    assert.deepEqual(await store.range(''), []);
+    const revision = await put('later');
+    const [batch] = await take(store.watch('', 0, new AbortController().signal), 1);
+    assert.deepEqual(batch, [{ kind: 'put', entry: { key: 'later', value: '', revision }, revision }]);
   });
 });

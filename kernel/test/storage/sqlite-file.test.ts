@@ -7,6 +7,8 @@ import { configure, schemaVersion } from '../../src/storage/sqlite-schema.js';
 import { Child } from './child-process.js';
 import { temporaryDirectory } from './sqlite-harness.js';
 
+const holding = new URL('./children/hold-store.ts', import.meta.url);
+
 const mode = async (path: string): Promise<string> => ((await stat(path)).mode & 0o7777).toString(8);
 
 const close = (store: SqliteStore): Promise<void> => store[Symbol.asyncDispose]();
@@ -148,7 +150,7 @@ describe('two processes at one SQLite store', function () {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'state.db');
     await using store = await SqliteStore.open({ path });
-    await using second = new Child('hold-store', [path]);
+    await using second = new Child(holding, [path]);
     assert.match((await second.line()) ?? '', /^unavailable: .*already in use by another postern process$/);
     await second.end();
     await store.commit({ put: [{ key: 'a', value: '1' }] });
@@ -157,7 +159,7 @@ describe('two processes at one SQLite store', function () {
   it('the lock dies with the process that held it, even by kill -9', async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, 'state.db');
-    await using first = new Child('hold-store', [path]);
+    await using first = new Child(holding, [path]);
     assert.equal(await first.line(), 'open');
     await assert.rejects(SqliteStore.open({ path }), inUse);
     first.kill();
@@ -172,7 +174,7 @@ describe('two processes at one SQLite store', function () {
     await using store = await SqliteStore.open({ path });
     await store.commit({ put: [{ key: 'a', value: '1' }] });
     await assert.rejects(SqliteStore.open({ path }), inUse);
-    await using other = new Child('hold-store', [path]);
+    await using other = new Child(holding, [path]);
     assert.match((await other.line()) ?? '', /already in use/);
   });
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteStore, type SqliteStoreOptions } from '../../src/storage/index.js';
-import type { StoreHarness } from './conformance-harness.js';
+import type { StoreHarness } from './conformance.js';
 
 /** A directory that is gone when its test ends. */
 export async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
