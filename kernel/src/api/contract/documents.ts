@@ -74,6 +74,8 @@ export const explainAccess = endpoint({
   output: z.object({
     allowed: z.boolean(),
     summary: z.string(),
+    /** The summary and every reason, a line each. */
+    text: z.string(),
     reasons: z.array(z.string()),
     options: z.record(z.string(), z.unknown()).optional(),
   }),

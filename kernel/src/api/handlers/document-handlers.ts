@@ -1,0 +1,75 @@
+import { PosternError, type AnyProtocol } from '@postern/plugin-sdk';
+import type { z } from 'zod';
+import type { ClusterView } from '../../cluster/cluster-view.js';
+import type { AnyDocument, DocumentService } from '../../cluster/document-service.js';
+import { explain, reasonText, summary, visible } from '../../rbac/index.js';
+import { routeName } from '../../tunnels/index.js';
+import { callerName } from '../caller.js';
+import {
+  deleteDocument,
+  explainAccess,
+  getDocument,
+  listDocuments,
+  listResources,
+  putDocument,
+  type document as documentSchema,
+} from '../contract/index.js';
+import { implement, type Handler } from '../handler.js';
+import { requireUser } from '../require-user.js';
+import type { Explainer } from '../../cluster/explainer.js';
+
+export interface DocumentHandlersOptions {
+  readonly documents: DocumentService;
+  readonly explainer: Explainer;
+  readonly view: ClusterView;
+  readonly protocols: ReadonlyMap<string, AnyProtocol>;
+  readonly now: () => Date;
+}
+
+export function documentHandlers(options: DocumentHandlersOptions): readonly Handler[] {
+  const { documents } = options;
+  return [
+    implement(listResources, ({ kind }, { caller }) => {
+      const identity = requireUser(caller);
+      const { view, protocols, now } = options;
+      const subject = {
+        identity,
+        source: caller.source,
+        now: now(),
+        user: view.user(identity.user),
+        roles: view.roles,
+        locks: view.locks,
+      };
+      const wanted = view.resources.filter((resource) => kind === undefined || resource.kind === kind);
+      return visible(subject, wanted, protocols).map(({ resource, principals }) => ({
+        ...resource,
+        hostname: routeName(view.cluster, resource.kind, resource.name),
+        principals: [...principals],
+      }));
+    }),
+    implement(listDocuments, async ({ kind }) => (await documents.list(kind)).map(shown)),
+    implement(getDocument, async ({ kind, name }) => shown(await documents.get(kind, name))),
+    implement(putDocument, async ({ kind, name, document }, { caller }) => {
+      if (document.kind !== kind || document.name !== name)
+        throw PosternError.public('invalid_argument', 'the document has another kind or name than the address');
+      const { warnings, ...put } = await documents.put(document as AnyDocument, callerName(caller));
+      return { created: put.created, document: shown(put.document), warnings: [...warnings] };
+    }),
+    implement(deleteDocument, async ({ kind, name }, { caller }) => {
+      await documents.delete(kind, name, callerName(caller));
+      return {};
+    }),
+    implement(explainAccess, async ({ user, kind, name, ask }) => {
+      const decision = await options.explainer.explain(user, { kind, name }, ask);
+      return {
+        allowed: decision.allowed,
+        summary: summary(decision),
+        text: explain(decision),
+        reasons: decision.because.map(reasonText),
+        ...(decision.allowed && { options: { ...decision.options } }),
+      };
+    }),
+  ];
+}
+
+const shown = (found: AnyDocument): z.input<typeof documentSchema> => ({ ...found });

@@ -1,0 +1,141 @@
+import { PosternError, type AnyProtocol, type Logger } from '@postern/plugin-sdk';
+import { Api, type Caller, type Handler } from '../api/index.js';
+import type { Verb } from '../api/contract/index.js';
+import type { Transport } from '../api/http-listener.js';
+import { clusterHandlers, type Check } from '../api/handlers/cluster-handlers.js';
+import { auditHandlers } from '../api/handlers/audit-handlers.js';
+import { documentHandlers } from '../api/handlers/document-handlers.js';
+import { lockHandlers } from '../api/handlers/lock-handlers.js';
+import { loginHandlers } from '../api/handlers/login-handlers.js';
+import { sessionHandlers } from '../api/handlers/session-handlers.js';
+import { userHandlers } from '../api/handlers/user-handlers.js';
+import type { AuditLog } from '../audit/index.js';
+import { verifyUserCertificate, type CertificateIssuer, type Sealer } from '../certificates/index.js';
+import { Authenticator, Invitations, Lockout, UserService, UserStore } from '../identity/index.js';
+import { decideRule, denialError, presetRoles, type Decision } from '../rbac/index.js';
+import type { RecordingStore } from '../recordings/index.js';
+import type { EventPort, LiveSessions } from '../sessions/index.js';
+import type { Store } from '../storage/index.js';
+import type { ClusterView } from './cluster-view.js';
+import { DocumentService } from './document-service.js';
+import { Explainer } from './explainer.js';
+import { LockService } from './lock-service.js';
+import { LoginService } from './login-service.js';
+import { reporter, type Report } from './report.js';
+
+export interface AuthServiceOptions {
+  readonly cluster: string;
+  readonly version: string;
+  readonly store: Store;
+  readonly sealer: Sealer;
+  readonly issuer: CertificateIssuer;
+  readonly view: ClusterView;
+  readonly protocols: ReadonlyMap<string, AnyProtocol>;
+  readonly log: AuditLog;
+  readonly verifier: string;
+  readonly events: EventPort;
+  readonly recordings: RecordingStore;
+  readonly live: LiveSessions;
+  readonly logger: Logger;
+  readonly now: () => Date;
+  checks(): readonly Check[];
+  inviteUrl(token: string): string;
+}
+
+/** Owns users, documents and locks, decides who may change them, and serves the API. */
+export class AuthService {
+  readonly users: UserService;
+  readonly documents: DocumentService;
+  readonly locks: LockService;
+  readonly report: Report;
+  readonly #api: Api<{ readonly caller: Caller }>;
+
+  constructor(private readonly options: AuthServiceOptions) {
+    const { store, sealer, now, protocols, view } = options;
+    this.report = reporter(options.events);
+    const report: ConstructorParameters<typeof UserService>[0]['report'] = (type, { fields, ...about }) =>
+      this.report(type, about, fields);
+    const userStore = new UserStore(store, sealer);
+    const invitations = new Invitations(store, sealer, now);
+    const lockout = new Lockout(store, now);
+    const checkRoles = (roles: readonly string[]): void => this.#mustExist(roles);
+    this.users = new UserService({ store: userStore, invitations, lockout, report, now, checkRoles });
+    this.documents = new DocumentService({ store, protocols, report: this.report });
+    this.locks = new LockService(store, this.report, now);
+    const authenticator = new Authenticator({ store: userStore, lockout, report, now });
+    const logins = new LoginService({ ...options, authenticator, report: this.report });
+    const hostAuthorities = (): ReturnType<typeof view.bundle<'host'>> => view.bundle('host');
+    const may = (caller: Caller, rule: { readonly kind: string; readonly verb: Verb }): boolean =>
+      this.#decide(caller, rule)?.allowed ?? true;
+    const handlers: readonly Handler[] = [
+      ...clusterHandlers({ ...options, started: now(), hostAuthorities, sessions: () => options.live.size }),
+      ...loginHandlers({ logins, hostAuthorities }),
+      ...userHandlers({ ...options, users: this.users, invitations, lockout }),
+      ...documentHandlers({
+        ...options,
+        documents: this.documents,
+        explainer: new Explainer({ users: this.users, view, protocols, now }),
+      }),
+      ...lockHandlers(this.locks),
+      ...sessionHandlers({ ...options, report: this.report, may }),
+      ...auditHandlers(options),
+    ];
+    this.#api = new Api({
+      ...options,
+      handlers,
+      log: options.logger,
+      callerOf: async ({ caller }) => caller,
+      authorize: async (caller, rule) => {
+        const decision = this.#decide(caller, rule);
+        if (decision && !decision.allowed) throw denialError(decision);
+      },
+    });
+  }
+
+  /** Writes the preset roles of a new cluster. What an administrator has changed or removed stays so. */
+  async seed(): Promise<boolean> {
+    if (this.options.view.roles.size > 0) return false;
+    for (const role of presetRoles) await this.documents.put(role as never, 'postern');
+    return true;
+  }
+
+  /** Answers requests that came over mutual TLS. */
+  readonly fetch = (request: Request, transport: Transport): Response | Promise<Response> =>
+    this.#api.fetch(request, { caller: this.#identify(transport) });
+
+  /** Answers requests that came over the socket in the data directory. */
+  readonly fetchLocal = (request: Request): Response | Promise<Response> =>
+    this.#api.fetch(request, { caller: { who: { kind: 'local' }, source: 'local' } });
+
+  /** Answers requests of browsers, who have no certificate. */
+  readonly fetchPublic = (request: Request, { source }: Transport): Response | Promise<Response> =>
+    this.#api.fetch(request, { caller: { who: { kind: 'anonymous' }, source } });
+
+  #identify({ certificate, source }: Transport): Caller {
+    if (!certificate) return { who: { kind: 'anonymous' }, source };
+    const { view, now } = this.options;
+    try {
+      const identity = verifyUserCertificate(certificate, [view.trust('user')], now());
+      return { who: { kind: 'user', identity }, source };
+    } catch (cause) {
+      return { who: { kind: 'anonymous', problem: PosternError.from(cause).publicMessage }, source };
+    }
+  }
+
+  /** Nothing to decide for the local administrator. */
+  #decide({ who, source }: Caller, rule: { readonly kind: string; readonly verb: Verb }): Decision | undefined {
+    if (who.kind === 'local') return undefined;
+    if (who.kind === 'anonymous') throw PosternError.public('unauthenticated', 'log in first: psh login');
+    const { view, now } = this.options;
+    const { identity } = who;
+    const user = view.user(identity.user);
+    const subject = { identity, source, now: now(), user, roles: view.roles, locks: view.locks };
+    return decideRule({ subject, ...rule });
+  }
+
+  #mustExist(roles: readonly string[]): void {
+    const missing = roles.filter((name) => !this.options.view.roles.has(name));
+    if (missing.length > 0)
+      throw PosternError.public('invalid_argument', `there is no role ${missing.join(', ')}; see: postern roles ls`);
+  }
+}

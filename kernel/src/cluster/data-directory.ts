@@ -1,0 +1,46 @@
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Where a process keeps what it must not lose. Everything below it is private to its owner. */
+export class DataDirectory {
+  private constructor(readonly path: string) {}
+
+  static async open(path: string): Promise<DataDirectory> {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await chmod(path, 0o700);
+    return new DataDirectory(path);
+  }
+
+  /** The cluster's state. */
+  get store(): string {
+    return join(this.path, 'store', 'cluster.db');
+  }
+
+  /** Encrypts the secrets in the store, and lies beside it and not in it: a backup of the store opens nothing. */
+  get wrappingKey(): string {
+    return join(this.path, 'keys', 'wrapping.key');
+  }
+
+  get auditLog(): string {
+    return join(this.path, 'audit', 'log');
+  }
+
+  get auditSpool(): string {
+    return join(this.path, 'audit', 'spool');
+  }
+
+  get recordings(): string {
+    return join(this.path, 'recordings');
+  }
+
+  /** Whoever may open it is the cluster's administrator. */
+  get adminSocket(): string {
+    return join(this.path, 'admin.sock');
+  }
+
+  /** The same path with nothing there: the store's lock has proved that no other process uses this directory. */
+  async freshAdminSocket(): Promise<string> {
+    await rm(this.adminSocket, { force: true });
+    return this.adminSocket;
+  }
+}

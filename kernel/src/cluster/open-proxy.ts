@@ -1,0 +1,83 @@
+import { TlsListener } from '../api/http-listener.js';
+import { localDialer, PublicPort, Router, type ConnectionRefused } from '../tunnels/index.js';
+import type { ProcessParts } from './open-agent.js';
+import { certifyService } from './service-certificate.js';
+import type { Shutdown } from './shutdown.js';
+import { webEnd } from './web-end.js';
+
+/** How often certificates of this process are looked at. */
+const renewalCheckMs = 3_600_000;
+
+/** Starts the public port. The Auth Service and the agent of this process are reached by hand-over. */
+export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promise<PublicPort> {
+  const { configuration, plugins, state, auth, table, readiness } = parts;
+  const { cluster, proxy } = configuration;
+  const authEnd = await listener(parts, shutdown, {
+    names: [`auth.${cluster}`],
+    service: 'auth',
+    clientAuthorities: state.view.bundle('user').x509,
+    fetch: auth.fetch,
+  });
+  const api = auth.fetchPublic;
+  const web = await listener(parts, shutdown, {
+    names: [cluster],
+    service: 'proxy',
+    fetch: webEnd({ api, checks: () => readiness.checks }),
+  });
+  const port = await PublicPort.listen(
+    {
+      router: new Router({ cluster, isKind: (id) => plugins.protocols.has(id) }),
+      services: {
+        auth: localDialer(({ socket, source }) => authEnd.accept(socket, source)),
+        web: localDialer(({ socket, source }) => web.accept(socket, source)),
+      },
+      agents: table,
+      halves: [...plugins].flatMap(({ plugin: { protocol, proxy: load } }) =>
+        load ? [{ id: protocol.id, load }] : [],
+      ),
+      trustedProxies: proxy.trusted_proxies,
+      limits: { perAddress: proxy.connections_per_address },
+      refused: (event) => record(parts, event),
+    },
+    proxy.listen,
+  );
+  return shutdown.keep('the public port', port);
+}
+
+interface ListenerOptions extends Pick<ConstructorParameters<typeof TlsListener>[0], 'fetch' | 'clientAuthorities'> {
+  readonly names: readonly string[];
+  readonly service: 'auth' | 'proxy';
+}
+
+/** A TLS listener whose certificate is replaced in time. */
+async function listener(
+  { state, auth, now, logger }: ProcessParts,
+  shutdown: Shutdown,
+  { names, service, ...options }: ListenerOptions,
+): Promise<TlsListener> {
+  const request = { name: `${service}-${state.agent}`.slice(0, 63), services: [service], names };
+  const context = { issuer: state.issuer, report: auth.report, now };
+  let current = await certifyService(request, context);
+  const made = new TlsListener({ ...options, ...current, minVersion: service === 'auth' ? 'TLSv1.3' : 'TLSv1.2' });
+  const renew = async (): Promise<void> => {
+    if (now() < current.renewAt) return;
+    current = await certifyService(request, context);
+    made.renew(current.certificate, current.key);
+  };
+  const timer = setInterval(() => {
+    renew().catch((cause: unknown) =>
+      logger.error('a certificate could not be renewed', { service, cause: String(cause) }),
+    );
+  }, renewalCheckMs).unref();
+  shutdown.after('a renewal', () => clearInterval(timer));
+  return shutdown.keep(`the listener of ${service}`, made);
+}
+
+/** A refusal at the port, as an event. The port has summed up repeated ones already. */
+function record({ state, logger }: ProcessParts, { source, reason, detail, count }: ConnectionRefused): void {
+  const times = count > 1 ? ` (${count} times)` : '';
+  const fields = { code: reason, message: `${detail}${times}` };
+  Promise.resolve()
+    .then(() => state.trail.emitter.emit({ type: 'connection.refused', source, fields }))
+    .catch((cause: unknown) => logger.error('a refusal could not be recorded', { cause: String(cause) }));
+}

@@ -1,0 +1,88 @@
+import { generateKeyPair } from 'node:crypto';
+import { promisify } from 'node:util';
+import { X509Certificate } from 'node:crypto';
+import type { ServerCredentials, SshCredential } from '@postern/plugin-sdk';
+import { encodeOpenSshKey, encodeOpenSshPrivateKey, openSshLine } from '../certificates/index.js';
+import { routeName } from '../tunnels/index.js';
+import type { AgentServices } from './agent-services.js';
+import { TlsEnd } from './tls-end.js';
+
+const generate = promisify(generateKeyPair);
+
+/** Host certificates for native transports are replaced after a day, long before their end. */
+const sshLifeMs = 24 * 3_600_000;
+
+export interface ServedName {
+  readonly kind: string;
+  readonly name: string;
+  readonly alpn: readonly string[];
+}
+
+/**
+ * What proves to clients that they reached one resource: keys that never leave
+ * this process, and certificates that are renewed when half their life is over.
+ */
+export class ServerIdentity implements ServerCredentials {
+  #tls: { readonly end: TlsEnd; readonly authorities: string; readonly renewAt: number } | undefined;
+  #ssh: { readonly credential: SshCredential; readonly renewAt: number } | undefined;
+  #making: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly served: ServedName,
+    private readonly services: Pick<AgentServices, 'signing' | 'view' | 'cluster' | 'now'>,
+  ) {}
+
+  get hostname(): string {
+    return routeName(this.services.cluster, this.served.kind, this.served.name);
+  }
+
+  tls(): Promise<TlsEnd> {
+    return this.#once(async () => {
+      const { x509 } = this.services.view.bundle('user');
+      const authorities = x509.join('');
+      if (this.#tls?.authorities === authorities && this.#tls.renewAt > this.#now()) return this.#tls.end;
+      const { publicKey, privateKey } = await generate('ec', { namedCurve: 'P-256' });
+      const spki = publicKey.export({ format: 'pem', type: 'spki' }) as string;
+      const certificate = await this.services.signing.server(this.served, spki);
+      const key = privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
+      const end = new TlsEnd({
+        certificate,
+        key,
+        clientAuthorities: x509,
+        name: this.hostname,
+        alpn: this.served.alpn,
+      });
+      this.#tls = { end, authorities, renewAt: this.#halfLife(new X509Certificate(certificate).validTo) };
+      return end;
+    });
+  }
+
+  ssh(): Promise<SshCredential> {
+    return this.#once(async () => {
+      if (this.#ssh && this.#ssh.renewAt > this.#now()) return this.#ssh.credential;
+      const { publicKey, privateKey } = await generate('ed25519');
+      const line = openSshLine(encodeOpenSshKey(publicKey));
+      const credential = {
+        certificate: await this.services.signing.openSshHost(this.served, line),
+        key: encodeOpenSshPrivateKey(privateKey, this.hostname),
+      };
+      this.#ssh = { credential, renewAt: this.#now() + sshLifeMs };
+      return credential;
+    });
+  }
+
+  /** One at a time: a burst of clients makes one certificate. */
+  #once<T>(work: () => Promise<T>): Promise<T> {
+    const made = this.#making.then(work, work);
+    this.#making = made.catch(() => {});
+    return made;
+  }
+
+  #halfLife(validTo: string): number {
+    return (this.#now() + Date.parse(validTo)) / 2;
+  }
+
+  #now(): number {
+    return this.services.now().getTime();
+  }
+}

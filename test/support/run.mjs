@@ -1,0 +1,58 @@
+// `npm test`: installs what is missing where it may, then runs every check, cheapest first, and sums up.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const full = process.argv.includes('--full');
+const scratch = mkdtempSync(join(tmpdir(), 'postern-test-'));
+const skips = join(scratch, 'skips.jsonl');
+const report = join(scratch, 'mocha.json');
+const env = {
+  ...process.env,
+  POSTERN_SKIP_LOG: skips,
+  POSTERN_MOCHA_REPORT: report,
+  ...(full && { POSTERN_TEST_FULL: '1' }),
+};
+
+function step(title, command, ...args) {
+  console.log(`\n== ${title}`);
+  const began = Date.now();
+  const { status, signal, error } = spawnSync(command, args, { stdio: 'inherit', env });
+  if (error) console.error(error.message);
+  console.log(`== ${title}: ${status === 0 ? 'ok' : `FAILED (${signal ?? status})`}, ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  return status === 0;
+}
+
+function installServers() {
+  const isRootOnDebian = process.getuid?.() === 0 && existsSync('/etc/debian_version');
+  if (isRootOnDebian) return step('servers', 'bash', 'test/support/install-servers.sh');
+  console.log('not root on Debian: what a test needs and does not find, it skips by name');
+  return true;
+}
+
+function summary() {
+  const stats = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { passes: 0, failures: 1 };
+  const skipped = existsSync(skips)
+    ? readFileSync(skips, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line))
+    : [];
+  for (const { test, needs } of skipped) console.log(`skipped: ${test} (needs ${needs})`);
+  return { passed: stats.passes, failed: stats.failures, skipped: skipped.length };
+}
+
+const npx = (title, ...args) => step(title, process.execPath, ...args);
+const steps = [
+  installServers,
+  () => npx('types', 'node_modules/typescript/bin/tsc', '--noEmit'),
+  () => npx('build', 'config/build.mjs'),
+  () => step('lint', 'npm', 'run', '--silent', 'lint'),
+  () => step('dependencies', 'npm', 'run', '--silent', 'deps'),
+  () => npx('tests', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/support/reporter.cjs'),
+];
+// Everything runs, so that one run shows everything that is wrong.
+const results = steps.map((run) => run());
+const { passed, failed, skipped } = summary();
+rmSync(scratch, { recursive: true, force: true });
+const ok = results.every(Boolean) && failed === 0 && passed > 0;
+console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = ok ? 0 : 1;
