@@ -1,7 +1,7 @@
 import { PosternError } from '@postern/plugin-sdk';
 import type { Commit } from './store.js';
 
-/** What every backend accepts. Each of them fits etcd's and PostgreSQL's own limits. Sizes are bytes of UTF-8. */
+/** What every backend accepts. They fit the limits of the databases that a cluster may keep its state in. Sizes are bytes of UTF-8. */
 export const limits = {
   keyBytes: 512,
   valueBytes: 1024 * 1024,
