@@ -29,15 +29,24 @@ export class RelayDirection {
       this.#resolve = resolve;
       this.#reject = reject;
       if (this.stop.signal.aborted) return this.#onStop();
+      if (this.#gone(head)) return this.#fail(new PosternError('aborted', 'a side of the relay was closed already'));
       this.stop.signal.addEventListener('abort', this.#onStop, { once: true });
       this.from.on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#fail);
       this.to.on('drain', this.#onDrain).on('error', this.#fail).on('close', this.#onTargetClose);
       if (head && head.length > 0) this.#onData(head);
+      // The tap may have thrown: from here on nobody listens, and nothing may be read.
+      if (this.#settled) return;
       if (this.#ended) return this.#onEnd();
       this.from.on('data', this.#onData);
       if (!this.#held && !this.to.writableNeedDrain) this.from.resume();
       else this.from.pause();
     });
+  }
+
+  /** A stream that was destroyed before the relay began will never say so again. */
+  #gone(head: Buffer | undefined): boolean {
+    const nothingToPass = this.#ended && !head?.length;
+    return (this.from.destroyed && !this.#ended) || (this.to.destroyed && !(this.to.writableFinished && nothingToPass));
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -46,13 +55,16 @@ export class RelayDirection {
       if (!(answer instanceof Promise)) return this.#pass(answer ?? chunk);
       this.#held = true;
       this.from.pause();
-      answer.then((replaced) => this.#release(chunk, replaced), this.#fail);
+      answer.then((replaced) => this.#release(chunk, replaced)).catch(this.#fail);
     } catch (cause) {
       this.#fail(cause);
     }
   };
 
+  /** Forwards a chunk, or what the tap put in its place. */
   #pass(chunk: Buffer): void {
+    // `chunk => seen.push(chunk)` answers a number: better an error than a stream with a hole.
+    if (!(chunk instanceof Uint8Array)) throw new TypeError('a tap answers nothing or a buffer');
     if (chunk.length > 0 && !this.to.write(chunk)) this.from.pause();
   }
 
@@ -65,7 +77,11 @@ export class RelayDirection {
   }
 
   #close(): void {
-    this.to.end(() => this.#finish());
+    // The types hide it, but the callback is told when the end could not be written.
+    this.to.end((cause?: Error | null) => {
+      if (cause && !this.to.writableFinished) this.#fail(cause);
+      else this.#finish();
+    });
   }
 
   readonly #onEnd = (): void => {

@@ -1,0 +1,2 @@
+export { duplexPair } from './duplex-pair.js';
+export { dialTcp, loopback, type Loopback } from './loopback.js';
