@@ -3,14 +3,14 @@ import { z } from 'zod';
 /** `secret` never leaves the agent, `sensitive` is masked for readers without the right, `public` is stored as is. */
 export type Sensitivity = 'public' | 'sensitive' | 'secret';
 
-const sensitivities = z.registry<{ sensitivity: Sensitivity }>();
+/** Kept on the schema itself, under a registered symbol, so that two copies of the SDK agree on it. */
+const mark = Symbol.for('postern:sensitivity');
 
 const classify =
   (sensitivity: Sensitivity) =>
-  <S extends z.ZodType>(schema: S): S => {
-    sensitivities.add(schema, { sensitivity });
-    return schema;
-  };
+  <S extends z.ZodType>(schema: S): S =>
+    // A copy, so that one schema can be public in one event and secret in another.
+    Object.defineProperty(schema.clone(schema.def, { parent: true }), mark, { value: sensitivity });
 
 /** Classifies a field of an audit event. A field that nobody classified is treated as secret. */
 export const field = { public: classify('public'), sensitive: classify('sensitive'), secret: classify('secret') };
@@ -29,9 +29,10 @@ export const event = <F extends z.ZodRawShape>(summary: string, fields: F): Even
   fields: z.strictObject(fields),
 });
 
-export const isClassified = (schema: z.ZodType): boolean => sensitivities.has(schema);
+export const isClassified = (schema: z.ZodType): boolean => Object.hasOwn(schema, mark);
 
-export const sensitivityOf = (schema: z.ZodType): Sensitivity => sensitivities.get(schema)?.sensitivity ?? 'secret';
+export const sensitivityOf = (schema: z.ZodType): Sensitivity =>
+  (schema as { readonly [mark]?: Sensitivity })[mark] ?? 'secret';
 
 /** What may be written to the log: secret and unclassified values are replaced, and the shape stays. */
 export function redact(type: EventType, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
