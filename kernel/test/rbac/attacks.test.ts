@@ -126,7 +126,8 @@ describe('attacks on decisions', () => {
     assert.ok(at(bound('ledger', 'books')));
     assert.ok(!at(bound('ledger', 'other')));
     assert.ok(!at(bound('desk', 'books')));
-    assert.ok(!decideRule({ subject: bound('ledger', 'books'), kind: 'user', verb: 'read' }).allowed);
+    for (const subject of [bound('ledger', 'books'), bound('user', '')])
+      assert.ok(!decideRule({ subject, kind: 'user', verb: 'read' }).allowed);
   });
 
   it('a plugin that answers neither true nor false has said no', () => {

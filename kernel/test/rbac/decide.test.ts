@@ -160,6 +160,12 @@ describe('decide', () => {
       ['refuses a locked certificate', { locks: [{ target: { serial: '0A:1B' } }] }, 'locked'],
       ['refuses a user that there is not', { user: 'absent' }, 'unauthenticated'],
       ['refuses a disabled user', { user: { generation: 1, disabled: true } }, 'unauthenticated'],
+      [
+        'refuses where it is not known whether a user is disabled',
+        { user: { generation: 1 } as never },
+        'unauthenticated',
+      ],
+      ['refuses where the generation is not known', { user: { disabled: false } as never }, 'expired'],
       ['refuses an older generation', { user: { generation: 2, disabled: false } }, 'expired'],
       ['accepts a newer generation, since a replica may lag', { identity: { generation: 3 } }, 'allowed'],
       ['accepts a user of a trusted cluster', { user: 'foreign' }, 'allowed'],
@@ -188,6 +194,7 @@ describe('decide', () => {
     it('names the lock even where the certificate has expired too', () => {
       const locks: Lock[] = [{ target: { user: 'alice' } }];
       assert.equal(outcome(decided({ readers }, ask, { locks, identity: { expires: now } })), 'locked');
+      assert.equal(outcome(decided({ readers }, ask, { locks, user: { generation: 1, disabled: true } })), 'locked');
     });
 
     it('demands a second factor where a role does', () => {
@@ -242,6 +249,12 @@ describe('decide', () => {
           outcome(decided({ readers, b: { deny: { ledger: { ...everywhere, ...keys } } } })),
           'access_denied',
         );
+    });
+
+    it('grants nothing by access keys that the protocol does not know: one of them may have been a condition', () => {
+      const subject = holding({ a: { allow: { desk: { ...everywhere, logins: ['ann'], rom: 'closed' } } } });
+      const resource = { ...books, kind: 'desk' };
+      assert.equal(outcome(decide({ subject, resource, protocol: desk, ask: { login: 'ann' } })), 'access_denied');
     });
 
     it('refuses a resource of another protocol', () => {

@@ -56,6 +56,11 @@ describe('labels', () => {
     assert.equal(selected('allow', { toString: '*' }, {}), false);
   });
 
+  it('a label that is inherited is not the resource’s own', () => {
+    const labels = Object.create({ env: 'prod' }) as Labels;
+    assert.equal(selected('allow', { env: 'prod' }, labels), false);
+  });
+
   it('names the conditions that are not met', () => {
     const selector = compileLabels({ env: 'prod', team: 'core', zone: '*' });
     assert.deepEqual(unmetLabels(selector, { env: 'prod', team: 'x' }, {}), ['team', 'zone']);

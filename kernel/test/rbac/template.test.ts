@@ -70,6 +70,10 @@ describe('template', () => {
       assert.deepEqual(expandList([`{{internal.${name}}}`], traits), []);
   });
 
+  it('a trait that is inherited is not the user’s own', () => {
+    assert.deepEqual(expandList(['{{internal.team}}'], Object.create({ team: ['core'] }) as typeof traits), []);
+  });
+
   it('a trait that is no list of texts has no values', () => {
     const odd = { logins: 'root', team: [1, null, 'core'] } as unknown as Record<string, string[]>;
     assert.deepEqual(expandList(['{{internal.logins}}'], odd), []);
