@@ -1,0 +1,132 @@
+import { isUtf8 } from 'node:buffer';
+import { PosternError } from '@postern/plugin-sdk';
+
+/**
+ * Reads the messages by which clients have statements run. Pure, and strict
+ * where the server is: `protocol_violation` says that it would not have
+ * understood the message either. `complete` is false where only the beginning
+ * of a message is at hand; what is missing then is left out.
+ */
+
+export interface ParseMessage {
+  readonly name: string;
+  /** Where the text begins and ends in the body. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface BindMessage {
+  readonly portal: string;
+  readonly statement: string;
+  readonly parameters: readonly Parameter[];
+  readonly count: number;
+}
+
+/** Where a parameter's value lies in the body; undefined bounds are those of SQL's null. */
+export interface Parameter {
+  readonly binary: boolean;
+  readonly from: number | undefined;
+  readonly to: number;
+}
+
+const malformed = (what: string): PosternError =>
+  PosternError.public('protocol_violation', `invalid message format: ${what}`);
+
+/** PostgreSQL looks names up by their first 63 bytes: names that agree so far are one name. */
+const nameBytes = 63;
+
+const nameKey = (body: Buffer, from: number, to: number): string =>
+  body.toString('latin1', from, Math.min(to, from + nameBytes));
+
+function endOfString(body: Buffer, from: number, complete: boolean): number {
+  const end = body.indexOf(0, from);
+  if (end >= 0) return end;
+  if (complete) throw malformed('a string does not end');
+  return body.length;
+}
+
+/** `String name, String text, Int16 count, Int32* types`. */
+export function readParse(body: Buffer, complete: boolean): ParseMessage {
+  const end = endOfString(body, 0, complete);
+  const from = Math.min(end + 1, body.length);
+  return { name: nameKey(body, 0, end), from, to: endOfString(body, from, complete) };
+}
+
+/** `String portal, Int32 most rows`. */
+export function readExecute(body: Buffer): { readonly portal: string; readonly maxRows: number } {
+  const end = endOfString(body, 0, true);
+  if (body.length !== end + 5) throw malformed('an Execute of the wrong length');
+  return { portal: nameKey(body, 0, end), maxRows: body.readInt32BE(end + 1) };
+}
+
+/** `Byte1 'S' or 'P', String name`. */
+export function readClose(body: Buffer): { readonly what: 'statement' | 'portal'; readonly name: string } {
+  const end = endOfString(body, 1, true);
+  if (body[0] === 0x53) return { what: 'statement', name: nameKey(body, 1, end) };
+  if (body[0] === 0x50) return { what: 'portal', name: nameKey(body, 1, end) };
+  throw malformed('a Close of something else than a statement or a portal');
+}
+
+/** `String portal, String statement, parameters, Int16 count, Int16* result formats`. */
+export function readBind(body: Buffer, complete: boolean): BindMessage {
+  const endOfPortal = endOfString(body, 0, complete);
+  const from = Math.min(endOfPortal + 1, body.length);
+  const end = endOfString(body, from, complete);
+  const names = { portal: nameKey(body, 0, endOfPortal), statement: nameKey(body, from, end) };
+  return { ...names, ...readParameters(body, Math.min(end + 1, body.length), complete) };
+}
+
+/** `Int32 function, parameters, Int16 result format`. */
+export function readFunctionCall(
+  body: Buffer,
+  complete: boolean,
+): { readonly function: number } & Pick<BindMessage, 'parameters' | 'count'> {
+  if (body.length < 4) throw malformed('a FunctionCall without a function');
+  return { function: body.readUInt32BE(0), ...readParameters(body, 4, complete) };
+}
+
+/** `Int16 count, Int16* formats, Int16 count, (Int32 length, value)*`; a length of -1 is null. */
+function readParameters(body: Buffer, from: number, complete: boolean): Pick<BindMessage, 'parameters' | 'count'> {
+  const none = { parameters: [], count: 0 };
+  const short = (needed: number): boolean => {
+    if (needed > body.length && complete) throw malformed('insufficient data left in message');
+    return needed > body.length;
+  };
+  if (short(from + 2)) return none;
+  const formats = body.readUInt16BE(from);
+  let at = from + 2 + 2 * formats;
+  if (short(at + 2)) return none;
+  const count = body.readUInt16BE(at);
+  at += 2;
+  const parameters: Parameter[] = [];
+  while (parameters.length < count && !short(at + 4)) {
+    const length = body.readInt32BE(at);
+    at += 4;
+    if (length < -1) throw malformed(`a parameter of ${length} bytes`);
+    const format = formats > 1 ? parameters.length : 0;
+    const binary = format < formats && body.readUInt16BE(from + 2 + 2 * format) === 1;
+    const size = Math.max(length, 0);
+    if (short(at + size)) break;
+    parameters.push({ binary, from: length < 0 ? undefined : at, to: at + size });
+    at += size;
+  }
+  return { parameters, count };
+}
+
+/**
+ * Text as it was sent. UTF-8 is what nearly every client speaks; bytes that are
+ * none are read as Latin-1, one character for each, so that none is lost.
+ */
+export function textOf(body: Buffer, from: number, to: number): string {
+  const text = body.toString('utf8', from, to);
+  return text.includes('\ufffd') && !isUtf8(body.subarray(from, to)) ? body.toString('latin1', from, to) : text;
+}
+
+/** As {@link textOf}, but no more than `limit` bytes, and no half of a character. */
+export function beginningOf(body: Buffer, from: number, to: number, limit: number): string {
+  if (to - from <= limit) return textOf(body, from, to);
+  let end = from + limit;
+  // A continuation byte begins with 10: step back to where its character begins.
+  for (let back = 0; back < 3 && end > from && ((body[end] as number) & 0xc0) === 0x80; back += 1) end -= 1;
+  return textOf(body, from, end);
+}

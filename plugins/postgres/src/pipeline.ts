@@ -1,0 +1,209 @@
+import type { EventFields } from './journal.js';
+import { StepQueue, type Step } from './step.js';
+import type { ErrorFields } from './wire.js';
+
+type Result = EventFields<'result'>;
+
+export interface PipelineOptions {
+  report(result: Result): void;
+  /** An error that belongs to no statement. */
+  reportFailure(error: ErrorFields): void;
+  /** SQL dropped names, or gave them to something else, in a message sent at this moment. */
+  namesChanged(change: 'dropped' | 'doubtful', order: number): void;
+  /** Bytes of COPY data since the last call. */
+  copyBytes(direction: 'in' | 'out' | 'both'): number;
+  /** Milliseconds of a steady clock. */
+  now(): number;
+}
+
+/**
+ * Pairs what the server answers with what the client asked. The server answers
+ * in order; after an error in the extended protocol it skips everything up to
+ * the next Sync. An answer that does not fit is ignored: the next
+ * ReadyForQuery puts both sides in step again.
+ */
+export class Pipeline {
+  readonly #steps = new StepQueue();
+  /** Set after an error in the extended protocol, until the Sync is answered: the statement that failed. */
+  #failing: { readonly sequence: number | undefined } | undefined;
+  /** True while the server takes COPY data and ignores any Sync. */
+  #takesCopy = false;
+  #lastSequence: number | undefined;
+  #drained: { readonly below: number; resolve(): void } | undefined;
+
+  constructor(private readonly options: PipelineOptions) {}
+
+  /** How many answers are due. */
+  get length(): number {
+    return this.#steps.length;
+  }
+
+  push(step: Step): void {
+    // The server reads and ignores a Sync while it waits for COPY data.
+    if (step.kind === 'sync' && this.#takesCopy) return;
+    if (step.sequence !== undefined) step.since = this.options.now();
+    this.#steps.push(step);
+  }
+
+  /** Settles once fewer answers than that are due. */
+  below(count: number): Promise<void> {
+    return new Promise((resolve) => (this.#drained = { below: count, resolve }));
+  }
+
+  /** The client has sent its last COPY data. */
+  copyEnds(): void {
+    this.#takesCopy = false;
+  }
+
+  /** The server accepts COPY data, or begins to send it. */
+  copyBegins(direction: 'in' | 'out' | 'both'): void {
+    const step = this.#head();
+    if (step?.kind !== 'execute' && step?.kind !== 'query') return;
+    step.copy = direction;
+    if (direction !== 'in' || step.kind !== 'execute') return;
+    this.#takesCopy = true;
+    this.#steps.dropBehindFirst(({ kind }) => kind === 'sync');
+  }
+
+  /** ParseComplete, BindComplete or CloseComplete. */
+  settled(kind: 'parse' | 'bind' | 'close'): void {
+    if (this.#head()?.kind !== kind) return;
+    this.#shift()?.options.settle?.(true);
+  }
+
+  /** CommandComplete. */
+  completed(tag: string): void {
+    const step = this.#head();
+    if (step?.kind !== 'execute' && step?.kind !== 'query') return;
+    const { command, rows } = readTag(tag);
+    this.#answer(step, { outcome: 'completed', command, ...(rows !== undefined && { rows }) });
+    if (command === 'DISCARD ALL' || command === 'DEALLOCATE ALL') this.options.namesChanged('dropped', step.order);
+    if (command === 'DEALLOCATE' || command === 'PREPARE') this.options.namesChanged('doubtful', step.order);
+  }
+
+  /** EmptyQueryResponse. */
+  empty(): void {
+    const step = this.#head();
+    if (step?.kind === 'execute' || step?.kind === 'query') this.#answer(step, { outcome: 'empty' });
+  }
+
+  /** PortalSuspended. */
+  suspended(): void {
+    const step = this.#head();
+    if (step?.kind === 'execute') this.#answer(step, { outcome: 'suspended', rows: step.options.maxRows });
+  }
+
+  /** FunctionCallResponse. */
+  returned(): void {
+    const step = this.#head();
+    if (step?.kind === 'call') this.#answer(step, { outcome: 'completed' });
+  }
+
+  /** ErrorResponse. */
+  error(error: ErrorFields): void {
+    const step = this.#failing ? undefined : this.#steps.at(0);
+    if (!step) return this.options.reportFailure(error);
+    this.#takesCopy = false;
+    const failed = { outcome: 'failed', ...problemOf(error) } as const;
+    if (step.kind === 'query' || step.kind === 'call') {
+      step.failed = true;
+      return this.#answer(step, failed);
+    }
+    // What fails while the Sync is processed is the commit of what ran before it.
+    if (step.kind === 'sync') return this.#blame(this.#lastSequence, failed, error);
+    const at = this.#steps.findIndex(({ kind, sequence }) => kind === 'sync' || sequence !== undefined);
+    const sequence = this.#steps.at(at)?.sequence;
+    this.#failing = { sequence };
+    if (sequence !== undefined && sequence === step.sequence) this.#report(step, failed);
+    else this.#blame(sequence, failed, error);
+  }
+
+  /** ReadyForQuery. */
+  ready(): void {
+    const end = this.#steps.findIndex((step) => (this.#failing ? step.kind === 'sync' : step.endsSegment));
+    this.#takesCopy = false;
+    if (end < 0) return;
+    this.#skip(end);
+    this.#failing = undefined;
+    const last = this.#shift();
+    // A server that ends a query without a word has run it all the same.
+    if (last && last.sequence !== undefined && last.parts === 0)
+      this.options.report({ sequence: last.sequence, outcome: 'completed' });
+  }
+
+  /** The connection is over: what was not answered never will be. */
+  finish(): void {
+    let last = this.#failing?.sequence;
+    for (let step = this.#steps.shift(); step; step = this.#steps.shift()) {
+      if (step.sequence === undefined || step.sequence === last || step.kind === 'parse') continue;
+      last = step.sequence;
+      if (!step.failed) this.options.report({ sequence: step.sequence, outcome: 'unanswered' });
+    }
+  }
+
+  /** Reports so many steps as skipped, one time for each statement, and not the one that failed. */
+  #skip(count: number): void {
+    let last = this.#failing?.sequence;
+    for (let left = count; left > 0; left -= 1) {
+      const step = this.#shift();
+      step?.options.settle?.(false);
+      if (step?.sequence === undefined || step.sequence === last) continue;
+      last = step.sequence;
+      this.options.report({ sequence: last, outcome: 'skipped' });
+    }
+  }
+
+  /** What the server is answering. A Sync that it answers otherwise than by ReadyForQuery was never read. */
+  #head(): Step | undefined {
+    if (this.#failing) return undefined;
+    while (this.#steps.at(0)?.kind === 'sync') this.#steps.shift();
+    return this.#steps.at(0);
+  }
+
+  #answer(step: Step, result: Omit<Result, 'sequence'>): void {
+    step.parts += 1;
+    const part = step.kind === 'query' ? { part: step.parts } : {};
+    this.#report(step, { ...result, ...part });
+    if (step.kind === 'execute') this.#shift();
+  }
+
+  #report(step: Step, result: Omit<Result, 'sequence'>): void {
+    const now = this.options.now();
+    const durationMs = Math.round((now - step.since) * 1000) / 1000;
+    const copy = step.copy ? { copy: step.copy, copyBytes: this.options.copyBytes(step.copy) } : {};
+    step.since = now;
+    step.copy = undefined;
+    this.#lastSequence = step.sequence;
+    if (step.sequence !== undefined) this.options.report({ sequence: step.sequence, ...result, ...copy, durationMs });
+  }
+
+  #blame(sequence: number | undefined, result: Omit<Result, 'sequence'>, error: ErrorFields): void {
+    if (sequence === undefined) this.options.reportFailure(error);
+    else this.options.report({ sequence, ...result });
+  }
+
+  #shift(): Step | undefined {
+    const step = this.#steps.shift();
+    this.#wake();
+    return step;
+  }
+
+  #wake(): void {
+    if (!this.#drained || this.#steps.length >= this.#drained.below) return;
+    this.#drained.resolve();
+    this.#drained = undefined;
+  }
+}
+
+export const problemOf = ({ severity, sqlstate, message }: ErrorFields): EventFields<'failure'> => ({
+  severity,
+  sqlstate,
+  message: message.slice(0, 8192),
+});
+
+/** `INSERT 0 5`, `SELECT 5`, `CREATE TABLE`: the words, and the last number. */
+export function readTag(tag: string): { readonly command: string; readonly rows?: number } {
+  const end = /(?: \d+)+$/.exec(tag);
+  if (!end) return { command: tag };
+  return { command: tag.slice(0, end.index), rows: Number(tag.slice(tag.lastIndexOf(' ') + 1)) };
+}
