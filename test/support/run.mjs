@@ -20,7 +20,9 @@ function step(title, command, ...args) {
   const began = Date.now();
   const { status, signal, error } = spawnSync(command, args, { stdio: 'inherit', env });
   if (error) console.error(error.message);
-  console.log(`== ${title}: ${status === 0 ? 'ok' : `FAILED (${signal ?? status})`}, ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  console.log(
+    `== ${title}: ${status === 0 ? 'ok' : `FAILED (${signal ?? status})`}, ${((Date.now() - began) / 1000).toFixed(1)} s`,
+  );
   return status === 0;
 }
 
@@ -34,7 +36,11 @@ function installServers() {
 function summary() {
   const stats = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { passes: 0, failures: 1 };
   const skipped = existsSync(skips)
-    ? readFileSync(skips, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line))
+    ? readFileSync(skips, 'utf8')
+        .trim()
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line))
     : [];
   for (const { test, needs } of skipped) console.log(`skipped: ${test} (needs ${needs})`);
   return { passed: stats.passes, failed: stats.failures, skipped: skipped.length };

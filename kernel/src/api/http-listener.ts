@@ -1,4 +1,4 @@
-import http from 'node:http';
+import type http from 'node:http';
 import http2 from 'node:http2';
 import type net from 'node:net';
 import type tls from 'node:tls';
@@ -54,7 +54,7 @@ export class TlsListener implements AsyncDisposable {
     });
     // Handled inside: the listener answers every failure itself.
     this.#server.on('request', (request, response) => void answer(request, response));
-    this.#server.on('tlsClientError', (_, socket) => socket.destroy());
+    this.#server.on('tlsClientError', (_: Error, socket: tls.TLSSocket) => socket.destroy());
     this.#server.on('sessionError', () => {});
   }
 

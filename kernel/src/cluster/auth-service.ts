@@ -38,8 +38,8 @@ export interface AuthServiceOptions {
   readonly live: LiveSessions;
   readonly logger: Logger;
   readonly now: () => Date;
-  checks(): readonly Check[];
-  inviteUrl(token: string): string;
+  readonly checks: () => readonly Check[];
+  readonly inviteUrl: (token: string) => string;
 }
 
 /** Owns users, documents and locks, decides who may change them, and serves the API. */
@@ -95,7 +95,7 @@ export class AuthService {
   /** Writes the preset roles of a new cluster. What an administrator has changed or removed stays so. */
   async seed(): Promise<boolean> {
     if (this.options.view.roles.size > 0) return false;
-    for (const role of presetRoles) await this.documents.put(role as never, 'postern');
+    for (const role of presetRoles) await this.documents.put(role, 'postern');
     return true;
   }
 

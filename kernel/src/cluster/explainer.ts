@@ -1,5 +1,4 @@
 import { PosternError, type AnyProtocol, type Identity } from '@postern/plugin-sdk';
-import type { z } from 'zod';
 import type { UserService } from '../identity/index.js';
 import { decide, principalsOf, type Decision } from '../rbac/index.js';
 import type { ClusterView } from './cluster-view.js';

@@ -36,7 +36,6 @@ export async function openAgent(parts: ProcessParts): Promise<Agent> {
   const { runtimes, failures } = await loadRuntimes(plugins, logger);
   for (const [id, { message }] of failures) readiness.fail(`plugin ${id}`, message);
   await registerResources({ documents: auth.documents, view: state.view, agent: state.agent, declared: resources });
-  let agent: Agent | undefined;
   const services: AgentServices = {
     cluster: configuration.cluster,
     agent: state.agent,
@@ -44,7 +43,7 @@ export async function openAgent(parts: ProcessParts): Promise<Agent> {
     view: state.view,
     signing: new SessionSigner({
       agent: state.agent,
-      serves: (resource) => agent?.serves(resource) ?? false,
+      serves: (resource) => agent.serves(resource),
       view: state.view,
       protocols: plugins.protocols,
       issuer: state.issuer,
@@ -59,6 +58,6 @@ export async function openAgent(parts: ProcessParts): Promise<Agent> {
     log: logger,
     now,
   };
-  agent = new Agent({ services, runtimes, accept: accept.labels, table });
+  const agent: Agent = new Agent({ services, runtimes, accept: accept.labels, table });
   return agent;
 }

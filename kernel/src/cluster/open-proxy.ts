@@ -1,5 +1,6 @@
+import type { Plugin } from '@postern/plugin-sdk';
 import { TlsListener } from '../api/http-listener.js';
-import { localDialer, PublicPort, Router, type ConnectionRefused } from '../tunnels/index.js';
+import { localDialer, PublicPort, Router, type ConnectionRefused, type ProxyHalf } from '../tunnels/index.js';
 import type { ProcessParts } from './open-agent.js';
 import { certifyService } from './service-certificate.js';
 import type { Shutdown } from './shutdown.js';
@@ -32,9 +33,7 @@ export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promis
         web: localDialer(({ socket, source }) => web.accept(socket, source)),
       },
       agents: table,
-      halves: [...plugins].flatMap(({ plugin: { protocol, proxy: load } }) =>
-        load ? [{ id: protocol.id, load }] : [],
-      ),
+      halves: [...plugins].flatMap(({ plugin }) => proxyHalf(plugin)),
       trustedProxies: proxy.trusted_proxies,
       limits: { perAddress: proxy.connections_per_address },
       refused: (event) => record(parts, event),
@@ -71,6 +70,12 @@ async function listener(
   }, renewalCheckMs).unref();
   shutdown.after('a renewal', () => clearInterval(timer));
   return shutdown.keep(`the listener of ${service}`, made);
+}
+
+/** A plugin's proxy half, where it has one. */
+function proxyHalf(plugin: Plugin): readonly ProxyHalf[] {
+  const half = plugin.proxy?.bind(plugin);
+  return half ? [{ id: plugin.protocol.id, load: half }] : [];
 }
 
 /** A refusal at the port, as an event. The port has summed up repeated ones already. */

@@ -43,7 +43,7 @@ export interface OpenStateOptions {
   readonly logger: Logger;
   readonly now: () => Date;
   /** Called once when the state cannot be trusted any more. */
-  failed(cause: PosternError): void;
+  readonly failed: (cause: PosternError) => void;
 }
 
 /** Opens the state in a data directory, and creates it at the first start. `shutdown` closes it. */

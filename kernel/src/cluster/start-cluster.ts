@@ -5,9 +5,10 @@ import type { PluginSet } from '../plugins/index.js';
 import { LiveSessions, type Agent } from '../sessions/index.js';
 import { AgentTable, type PublicPort } from '../tunnels/index.js';
 import { AuthService } from './auth-service.js';
-import { openAgent } from './open-agent.js';
+import { openAgent, type ProcessParts } from './open-agent.js';
 import { openProxy } from './open-proxy.js';
 import { openState, type ClusterState } from './open-state.js';
+import { PublicAddress } from './public-address.js';
 import { Readiness } from './readiness.js';
 import { Shutdown } from './shutdown.js';
 import { SocketListener } from '../api/http-listener.js';
@@ -36,73 +37,94 @@ export interface RunningCluster extends AsyncDisposable {
 
 /** Starts what the configuration enables. Rejects with a PosternError that says what to do, and leaves nothing open. */
 export async function startCluster(options: StartClusterOptions): Promise<RunningCluster> {
-  const { configuration, plugins, logger, version, now = () => new Date() } = options;
-  if (!configuration.auth.enabled)
-    throw PosternError.public(
-      'invalid_config',
-      'this version runs the Auth Service in every process: set auth.enabled',
-    );
-  const shutdown = new Shutdown(logger);
+  const shutdown = new Shutdown(options.logger);
   try {
-    let fail = (_: PosternError): void => {};
-    const failed = new Promise<PosternError>((resolve) => (fail = resolve));
-    const readiness = new Readiness();
-    const state = await openState(
-      {
-        data: configuration.data,
-        cluster: configuration.cluster,
-        agent: configuration.agent.name,
-        wrappingKey: configuration.auth.wrapping_key,
-        protocols: plugins.protocols,
-        logger,
-        now,
-        failed: (cause) => {
-          readiness.fail('state', cause.message);
-          fail(cause);
-        },
-      },
-      shutdown,
-    );
-    readiness.watch('audit', () => state.trail.delivery.state);
-    const live = new LiveSessions();
-    const [address, setAddress] = publicAddress(configuration);
-    const auth = new AuthService({
-      ...state,
-      cluster: configuration.cluster,
-      version,
-      protocols: plugins.protocols,
-      log: state.auditLog,
-      verifier: state.auditVerifier,
-      events: state.trail.emitter,
-      live,
-      logger,
-      now,
-      checks: () => readiness.checks,
-      inviteUrl: (token) => `https://${address()}/invite/${token}`,
-    });
-    const isNew = await auth.seed();
-    if (isNew) await options.firstStart?.(auth);
-    await recover(state, auth);
-    const table = new AgentTable();
-    const services = { configuration, plugins, state, auth, live, logger, now, table, readiness, version };
-    const agent = configuration.agent.enabled ? shutdown.keep('the agent', await openAgent(services)) : undefined;
-    const admin = await SocketListener.listen(await state.directory.freshAdminSocket(), auth.fetchLocal);
-    shutdown.keep('the administration socket', admin);
-    const port = configuration.proxy.enabled ? await openProxy(services, shutdown) : undefined;
-    if (port) setAddress(port.address.port);
-    await auth.report('cluster.started', {}, { version, services: enabled(configuration) });
-    shutdown.after('the event of the end', () => auth.report('cluster.stopped', {}, { reason: 'told to stop' }));
-    const [pem = ''] = state.view.bundle('host').x509;
-    const close = (): Promise<void> => shutdown[Symbol.asyncDispose]();
-    return { auth, agent, port, pin: authorityPin(pem), state, failed, [Symbol.asyncDispose]: close };
+    if (!options.configuration.auth.enabled)
+      throw PosternError.public(
+        'invalid_config',
+        'this version runs the Auth Service in every process: set auth.enabled',
+      );
+    return await start(options, shutdown);
   } catch (cause) {
     await shutdown[Symbol.asyncDispose]();
     throw cause;
   }
 }
 
+async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<RunningCluster> {
+  const { configuration, version } = options;
+  const readiness = new Readiness();
+  const { state, failed } = await openClusterState(options, readiness, shutdown);
+  const address = new PublicAddress(configuration.proxy);
+  const parts = assemble(options, { state, readiness, address });
+  const { auth } = parts;
+  const isNew = await auth.seed();
+  if (isNew) await options.firstStart?.(auth);
+  await recoverRecordings(state, auth);
+  const agent = configuration.agent.enabled ? shutdown.keep('the agent', await openAgent(parts)) : undefined;
+  const admin = await SocketListener.listen(await state.directory.freshAdminSocket(), auth.fetchLocal);
+  shutdown.keep('the administration socket', admin);
+  const port = configuration.proxy.enabled ? await openProxy(parts, shutdown) : undefined;
+  if (port) address.listening(port.address.port);
+  await auth.report('cluster.started', {}, { version, services: enabled(configuration) });
+  shutdown.after('the event of the end', () => auth.report('cluster.stopped', {}, { reason: 'told to stop' }));
+  const [pem = ''] = state.view.bundle('host').x509;
+  const close = (): Promise<void> => shutdown[Symbol.asyncDispose]();
+  return { auth, agent, port, pin: authorityPin(pem), state, failed, [Symbol.asyncDispose]: close };
+}
+
+async function openClusterState(
+  { configuration, plugins, logger, now = () => new Date() }: StartClusterOptions,
+  readiness: Readiness,
+  shutdown: Shutdown,
+): Promise<{ readonly state: ClusterState; readonly failed: Promise<PosternError> }> {
+  let fail = (_: PosternError): void => {};
+  const failed = new Promise<PosternError>((resolve) => (fail = resolve));
+  const state = await openState(
+    {
+      data: configuration.data,
+      cluster: configuration.cluster,
+      agent: configuration.agent.name,
+      wrappingKey: configuration.auth.wrapping_key,
+      protocols: plugins.protocols,
+      logger,
+      now,
+      failed: (cause) => {
+        readiness.fail('state', cause.message);
+        fail(cause);
+      },
+    },
+    shutdown,
+  );
+  readiness.watch('audit', () => state.trail.delivery.state);
+  return { state, failed };
+}
+
+function assemble(
+  { configuration, plugins, logger, version, now = () => new Date() }: StartClusterOptions,
+  made: { readonly state: ClusterState; readonly readiness: Readiness; readonly address: PublicAddress },
+): ProcessParts {
+  const { state, readiness, address } = made;
+  const live = new LiveSessions();
+  const auth = new AuthService({
+    ...state,
+    cluster: configuration.cluster,
+    version,
+    protocols: plugins.protocols,
+    log: state.auditLog,
+    verifier: state.auditVerifier,
+    events: state.trail.emitter,
+    live,
+    logger,
+    now,
+    checks: () => readiness.checks,
+    inviteUrl: (token) => `https://${address.text}/invite/${token}`,
+  });
+  return { configuration, plugins, state, auth, live, logger, now, readiness, table: new AgentTable() };
+}
+
 /** Completes the recordings that a process which died had left open, and says so. */
-async function recover({ recordings }: ClusterState, auth: AuthService): Promise<void> {
+async function recoverRecordings({ recordings }: ClusterState, auth: AuthService): Promise<void> {
   for (const {
     session,
     recording,
@@ -122,16 +144,3 @@ async function recover({ recordings }: ClusterState, auth: AuthService): Promise
 
 const enabled = ({ auth, proxy, agent }: Configuration): readonly string[] =>
   Object.entries({ auth, proxy, agent }).flatMap(([name, service]) => (service.enabled ? name : []));
-
-/** What clients connect to: as configured, else where the port listens, once that is known. */
-function publicAddress({ proxy }: Configuration): [() => string, (port: number) => void] {
-  const { host, port } = proxy.public_address ?? proxy.listen;
-  let actual = port;
-  const shown = host === '0.0.0.0' || host === '127.0.0.1' || host === '::' ? 'localhost' : host;
-  return [
-    () => `${shown}:${actual}`,
-    (listening) => {
-      if (!proxy.public_address) actual = listening;
-    },
-  ];
-}

@@ -5,7 +5,7 @@ import type { Check } from '../api/handlers/cluster-handlers.js';
 export interface WebEndOptions {
   /** The API, for callers without a certificate. */
   readonly api: Fetch;
-  checks(): readonly Check[];
+  readonly checks: () => readonly Check[];
 }
 
 /**

@@ -14,9 +14,9 @@ export interface ClusterHandlersOptions {
   readonly cluster: string;
   readonly version: string;
   readonly started: Date;
-  hostAuthorities(): AuthorityBundle<'host'>;
-  checks(): readonly Check[];
-  sessions(): number;
+  readonly hostAuthorities: () => AuthorityBundle<'host'>;
+  readonly checks: () => readonly Check[];
+  readonly sessions: () => number;
 }
 
 export function clusterHandlers(options: ClusterHandlersOptions): readonly Handler[] {
