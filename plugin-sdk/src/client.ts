@@ -71,7 +71,7 @@ export interface ClientSetup {
  * it at logout, and touches no other line.
  */
 export interface Addition {
-  /** Relative to the home directory, for example `.ssh/config`. */
+  /** Relative to the home directory, for example `.netrc`. */
   readonly file: string;
   /** What begins a comment in this file. */
   readonly comment: string;

@@ -6,7 +6,7 @@ export interface TlsCredential {
 }
 
 /** An OpenSSH certificate line and its private key in the `openssh-key-v1` format. */
-export interface SshCredential {
+export interface OpenSshCredential {
   readonly certificate: string;
   readonly key: string;
 }
@@ -20,7 +20,7 @@ export interface Credentials {
   /** A client certificate whose subject common name is `name`; `authority` is the resource's CA bundle. */
   tls(name: string): Promise<TlsCredential>;
   /** A user certificate for `login` that a stock sshd trusts. */
-  ssh(login: string): Promise<SshCredential>;
+  openSsh(login: string): Promise<OpenSshCredential>;
   /** An entry of the agent's own `secrets` section, by the name that the resource document gives. */
   secret(name: string): Promise<string>;
   /** A signed statement (JWT) about the user for an application. */
@@ -30,5 +30,5 @@ export interface Credentials {
 /** What the agent presents to a client of a `native` transport. */
 export interface ServerCredentials {
   /** A host key with a certificate for the resource's full DNS name. */
-  ssh(): Promise<SshCredential>;
+  openSsh(): Promise<OpenSshCredential>;
 }

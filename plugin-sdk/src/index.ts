@@ -20,7 +20,7 @@ export {
   type ConnectOptions,
   type Invocation,
 } from './client.js';
-export { type Credentials, type ServerCredentials, type SshCredential, type TlsCredential } from './credentials.js';
+export { type Credentials, type ServerCredentials, type OpenSshCredential, type TlsCredential } from './credentials.js';
 export { inject, injectable } from './di.js';
 export { errorCodes, PosternError, type ErrorCode } from './errors.js';
 export { FrameReader } from './frame-reader.js';

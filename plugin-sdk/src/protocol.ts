@@ -17,7 +17,8 @@ export interface Endpoint {
  *   which the session hands to {@link ClientLink.verify}.
  */
 export type Transport =
-  { readonly kind: 'tls'; readonly alpn?: readonly string[] } | { readonly kind: 'native'; readonly credential: 'ssh' };
+  | { readonly kind: 'tls'; readonly alpn?: readonly string[] }
+  | { readonly kind: 'native'; readonly credential: 'openssh' };
 
 /**
  * The declarative half of a plugin: everything that the cluster must know about

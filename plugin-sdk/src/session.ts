@@ -63,7 +63,7 @@ export interface ClientLink {
   /** The verified identity; absent while a `native` protocol has not verified one, or where TLS brought none. */
   readonly identity: Identity | undefined;
   /** Verifies a credential that was presented inside the protocol and keeps it as this link's identity. */
-  verify(credential: { readonly kind: 'ssh-certificate'; readonly blob: Buffer }): Promise<Identity>;
+  verify(credential: { readonly kind: 'openssh-certificate'; readonly blob: Buffer }): Promise<Identity>;
   /** What proves to the client that this is the resource it asked for. */
   readonly server: ServerCredentials;
 }

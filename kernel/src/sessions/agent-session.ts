@@ -80,7 +80,7 @@ export class AgentSession implements SessionHost<AnyProtocol> {
     this.#certificate = presented && 'identity' in presented ? presented.certificate : undefined;
   }
 
-  async verify({ blob }: { readonly kind: 'ssh-certificate'; readonly blob: Buffer }): Promise<Identity> {
+  async verify({ blob }: { readonly kind: 'openssh-certificate'; readonly blob: Buffer }): Promise<Identity> {
     const { view, now } = this.services;
     const identity = verifyOpenSshUserCertificate(blob, [view.trust('user')], now());
     this.#certificate = { kind: 'openssh', blob };

@@ -1,7 +1,7 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import { X509Certificate } from 'node:crypto';
-import type { ServerCredentials, SshCredential } from '@postern/plugin-sdk';
+import type { ServerCredentials, OpenSshCredential } from '@postern/plugin-sdk';
 import { encodeOpenSshKey, encodeOpenSshPrivateKey, openSshLine } from '../certificates/index.js';
 import { routeName } from '../tunnels/index.js';
 import type { AgentServices } from './agent-services.js';
@@ -24,7 +24,7 @@ export interface ServedName {
  */
 export class ServerIdentity implements ServerCredentials {
   #tls: { readonly end: TlsEnd; readonly authorities: string; readonly renewAt: number } | undefined;
-  #ssh: { readonly credential: SshCredential; readonly renewAt: number } | undefined;
+  #openSsh: { readonly credential: OpenSshCredential; readonly renewAt: number } | undefined;
   #making: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -57,16 +57,16 @@ export class ServerIdentity implements ServerCredentials {
     });
   }
 
-  ssh(): Promise<SshCredential> {
+  openSsh(): Promise<OpenSshCredential> {
     return this.#once(async () => {
-      if (this.#ssh && this.#ssh.renewAt > this.#now()) return this.#ssh.credential;
+      if (this.#openSsh && this.#openSsh.renewAt > this.#now()) return this.#openSsh.credential;
       const { publicKey, privateKey } = await generate('ed25519');
       const line = openSshLine(encodeOpenSshKey(publicKey));
       const credential = {
         certificate: await this.services.signing.openSshHost(this.served, line),
         key: encodeOpenSshPrivateKey(privateKey, this.hostname),
       };
-      this.#ssh = { credential, renewAt: this.#now() + sshLifeMs };
+      this.#openSsh = { credential, renewAt: this.#now() + sshLifeMs };
       return credential;
     });
   }

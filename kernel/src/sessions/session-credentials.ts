@@ -1,6 +1,6 @@
 import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Credentials, SshCredential, TlsCredential } from '@postern/plugin-sdk';
+import type { Credentials, OpenSshCredential, TlsCredential } from '@postern/plugin-sdk';
 import { encodeOpenSshKey, encodeOpenSshPrivateKey, openSshLine } from '../certificates/index.js';
 import type { AgentServices } from './agent-services.js';
 import type { SessionProof } from './session-signing.js';
@@ -24,7 +24,7 @@ export class SessionCredentials implements Credentials {
     };
   }
 
-  async ssh(login: string): Promise<SshCredential> {
+  async openSsh(login: string): Promise<OpenSshCredential> {
     const { publicKey, privateKey } = await generate('ed25519');
     const line = openSshLine(encodeOpenSshKey(publicKey));
     return {

@@ -28,7 +28,8 @@ const codes: Readonly<Record<ErrorCode, Denial['code']>> = {
 
 export function denialOf(cause: unknown): Denial {
   const { code, publicMessage } = PosternError.from(cause);
-  return { code: codes[code], message: publicMessage };
+  // Another version of the SDK may know codes that this one does not.
+  return { code: Object.hasOwn(codes, code) ? codes[code] : 'internal', message: publicMessage };
 }
 
 /** The reason with which a signal was aborted, as a denial; anything else that stopped it is not the client's business. */

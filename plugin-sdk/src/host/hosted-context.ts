@@ -19,7 +19,7 @@ export class HostedContext<P extends AnyProtocol> implements SessionContext<P> {
   readonly signal: AbortSignal;
   readonly audit: AuditPort<P['audit']>;
   readonly #recordings = new Set<Recording>();
-  #admitted = false;
+  #phase: 'opening' | 'running' | 'over' = 'opening';
 
   constructor(
     private readonly host: SessionHost<P>,
@@ -47,40 +47,55 @@ export class HostedContext<P extends AnyProtocol> implements SessionContext<P> {
 
   /** From now on there is a recorded start to which events and recordings belong. */
   admitted(): void {
-    this.#admitted = true;
+    this.#phase = 'running';
+  }
+
+  /** From now on nothing belongs to this session any more. */
+  over(): void {
+    this.#phase = 'over';
   }
 
   async record(kind: string, header: Readonly<Record<string, unknown>>): Promise<Recording> {
-    this.#mustBeAdmitted();
-    if (!this.host.protocol.recordings?.[kind])
+    this.#mustRun();
+    if (!Object.hasOwn(this.host.protocol.recordings ?? {}, kind))
       throw new PosternError('internal', `${this.host.protocol.id} does not declare the recording ${kind}`);
     const recording = await this.host.record(kind, header);
     this.#recordings.add(recording);
+    if (this.#phase === 'over') await this.closeRecordings();
+    this.#mustRun();
     return recording;
   }
 
   async closeRecordings(): Promise<void> {
-    const results = await Promise.allSettled([...this.#recordings].map((recording) => recording.close()));
+    const results = await Promise.allSettled([...this.#recordings].map(async (recording) => recording.close()));
     for (const result of results)
       if (result.status === 'rejected')
         this.host.log.error('a recording could not be closed', { cause: PosternError.from(result.reason).message });
   }
 
   #emit(name: string, fields: unknown): Hold {
-    this.#mustBeAdmitted();
-    const catalog: EventCatalog = this.host.protocol.audit;
-    const type = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
-    if (!type) throw new PosternError('internal', `${this.host.protocol.id} does not declare the event ${name}`);
-    const parsed = type.fields.parse(fields) as Record<string, unknown>;
+    this.#mustRun();
     try {
-      const hold = this.host.emit(`${this.host.protocol.id}.${name}`, redact(type, parsed));
-      return hold instanceof Promise ? hold.catch((cause: unknown) => this.#lose(cause)) : undefined;
+      const hold = this.host.emit(`${this.host.protocol.id}.${name}`, this.#loggable(name, fields));
+      if (!(hold instanceof Promise)) return undefined;
+      const held = hold.catch((cause: unknown) => this.#lose(cause));
+      // A plugin that forgets to wait loses its session, not the whole process.
+      held.catch(() => {});
+      return held;
     } catch (cause) {
       this.#lose(cause);
     }
   }
 
+  #loggable(name: string, fields: unknown): Record<string, unknown> {
+    const catalog: EventCatalog = this.host.protocol.audit;
+    const type = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
+    if (!type) throw new PosternError('internal', `${this.host.protocol.id} does not declare the event ${name}`);
+    return redact(type, type.fields.parse(fields));
+  }
+
   #lose(cause: unknown): never {
+    this.host.log.error('an event could not be recorded', { cause: PosternError.from(cause).message });
     this.stop.abort(lost);
     throw new PosternError('audit_unavailable', 'an event could not be recorded', {
       cause,
@@ -88,7 +103,9 @@ export class HostedContext<P extends AnyProtocol> implements SessionContext<P> {
     });
   }
 
-  #mustBeAdmitted(): void {
-    if (!this.#admitted) throw new PosternError('internal', 'nothing can be recorded before the session was admitted');
+  #mustRun(): void {
+    if (this.#phase === 'running') return;
+    const when = this.#phase === 'over' ? 'after the session was over' : 'before the session was admitted';
+    throw new PosternError('internal', `nothing can be recorded ${when}`);
   }
 }

@@ -28,7 +28,7 @@ export interface SessionHost<P extends AnyProtocol> {
   readonly signal: AbortSignal;
 
   /** See {@link ClientLink.verify}. Rejects with a PosternError that says why. */
-  verify(credential: { readonly kind: 'ssh-certificate'; readonly blob: Buffer }): Promise<Identity>;
+  verify(credential: { readonly kind: 'openssh-certificate'; readonly blob: Buffer }): Promise<Identity>;
   /** Decides the opening ask. A yes has recorded the start, and a no the denial, before it resolves. */
   admit(identity: Identity | undefined, ask: AskOf<P>): Promise<Admission>;
   /** Decides a later ask. A denial was recorded before it resolves. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { PosternError } from '../errors.js';
-import type { Denial } from '../identity.js';
+import type { Denial, Identity } from '../identity.js';
 import type { AgentModule } from '../plugin.js';
 import type { AnyProtocol, AskOf } from '../protocol.js';
 import { Scope, token } from '../scope.js';
@@ -9,8 +9,9 @@ import { HostedLink } from './client-link.js';
 import { aborted, within } from './deadline.js';
 import { denialFrom, denialOf } from './denial.js';
 import { HostedContext } from './hosted-context.js';
-import { HostedGrant } from './hosted-grant.js';
-import type { Outcome, SessionHost } from './session-host.js';
+import { HostedGrant, parseAsk } from './hosted-grant.js';
+import { sayGoodbye } from './goodbye.js';
+import type { Admission, Outcome, SessionHost } from './session-host.js';
 
 const SessionToken = token<Session<any>>('Session');
 
@@ -24,7 +25,7 @@ export interface RunningSession {
 
 /**
  * Runs one session from its first byte to its last. The same code runs in an
- * agent and in the conformance kit. `within` is the plugin's scope.
+ * agent and in the conformance kit. `plugin` is the plugin's scope.
  */
 export function startSession<P extends AnyProtocol>(
   host: SessionHost<P>,
@@ -36,9 +37,16 @@ export function startSession<P extends AnyProtocol>(
   client.on('error', (cause) => host.log.debug('client connection failed', { cause: cause.message }));
   const run = new SessionRun(host, client);
   const scope = plugin.child().value(SessionContext, run.context).perScope(SessionToken, agent.Session);
-  const session = scope.get(SessionToken) as Session<P>;
-  const done = run.run(session).finally(() => scope[Symbol.asyncDispose]());
-  return { done, signal: async (payload) => session.signal?.(payload) };
+  let session: Session<P> | undefined;
+  const done = run
+    .run(() => (session = scope.get(SessionToken) as Session<P>))
+    .then(async (outcome) => {
+      await scope[Symbol.asyncDispose]().catch((cause: unknown) => {
+        host.log.error('a session was not disposed of', { cause: PosternError.from(cause).message });
+      });
+      return outcome;
+    });
+  return { done, signal: async (payload) => session?.signal?.(payload) };
 }
 
 class SessionRun<P extends AnyProtocol> {
@@ -46,6 +54,8 @@ class SessionRun<P extends AnyProtocol> {
   readonly #stop = new AbortController();
   readonly #opened = new Set<Duplex>();
   readonly #link: HostedLink;
+  /** True once there is a recorded start, which must get its end whatever happens. */
+  #started = false;
 
   constructor(
     private readonly host: SessionHost<P>,
@@ -56,88 +66,129 @@ class SessionRun<P extends AnyProtocol> {
     this.#follow(host.signal);
   }
 
-  async run(session: Session<P>): Promise<Outcome> {
-    try {
-      const outcome = await this.#converse(session);
-      if (outcome.kind === 'failed') this.host.log.warn('session failed', { cause: outcome.error.message });
-      return outcome;
-    } catch (cause) {
-      // Whatever it is, the session is over and its streams are closed below.
+  async run(make: () => Session<P>): Promise<Outcome> {
+    const outcome = await this.#converse(make).catch((cause: unknown): Outcome => {
       this.host.log.error('session broke', { cause: PosternError.from(cause).message });
       return { kind: 'failed', error: PosternError.from(cause) };
-    } finally {
-      await finished(this.client, this.host.limits.graceMs);
-      for (const stream of this.#opened) stream.destroy();
-      this.client.destroy();
-      this.#stop.abort();
-    }
+    });
+    if (outcome.kind === 'failed') this.host.log.warn('session failed', { cause: outcome.error.message });
+    // The effects stop first, so that nothing happens behind a recorded end.
+    this.context.over();
+    this.#stop.abort();
+    for (const stream of this.#opened) stream.destroy();
+    await sayGoodbye(this.client, this.host.limits.graceMs);
+    await this.context.closeRecordings();
+    if (this.#started) await this.#end(outcome);
+    return outcome;
   }
 
-  async #converse(session: Session<P>): Promise<Outcome> {
+  async #converse(make: () => Session<P>): Promise<Outcome> {
+    const session = make();
     let ask: AskOf<P>;
     try {
-      const said = await within(session.open(this.#link), this.host.limits.openMs, this.#stop.signal);
-      ask = this.host.protocol.auth.ask.parse(said) as AskOf<P>;
+      ask = await this.#open(session);
     } catch (cause) {
-      const denial = this.#stop.signal.aborted ? denialFrom(this.#stop.signal.reason) : denialOf(cause);
-      this.host.log.debug('opening refused', { cause: PosternError.from(cause).message });
-      await this.host.refused(denial);
-      return this.#refuse(session, denial);
+      return this.#turnAway(session, cause);
     }
-    const admission = await this.host
-      .admit(this.#link.identity, ask)
-      .catch((cause: unknown) => ({ allowed: false as const, denial: denialOf(cause) }));
+    // Whoever was admitted is served: what the plugin verifies later changes nothing.
+    const identity = this.#link.identity;
+    const admission = await this.#admit(identity, ask);
     if (!admission.allowed) return this.#refuse(session, admission.denial);
+    this.#started = true;
     this.#follow(admission.signal);
     this.context.admitted();
-    return this.#end(await this.#serve(session, ask));
+    if (this.client.destroyed) return { kind: 'ended' };
+    if (this.#stop.signal.aborted) return this.#cut(session);
+    return this.#serve(session, identity, ask);
   }
 
-  async #serve(session: Session<P>, ask: AskOf<P>): Promise<Outcome> {
-    const identity = this.#link.identity;
-    if (!identity) return { kind: 'failed', error: new PosternError('internal', 'admitted without an identity') };
+  async #open(session: Session<P>): Promise<AskOf<P>> {
+    this.#stop.signal.throwIfAborted();
+    const said = await within(
+      call(() => session.open(this.#link)),
+      this.host.limits.openMs,
+      this.#stop.signal,
+    );
+    return parseAsk(this.host.protocol, said);
+  }
+
+  async #turnAway(session: Session<P>, cause: unknown): Promise<Outcome> {
+    this.host.log.debug('opening refused', { cause: PosternError.from(cause).message });
+    const stopped = this.#stop.signal.aborted;
+    if (!stopped && this.#hungUp(cause)) return { kind: 'ended' };
+    const denial = stopped ? denialFrom(this.#stop.signal.reason) : denialOf(cause);
+    await this.host.refused(denial).catch((lost: unknown) => {
+      this.host.log.error('a refusal could not be recorded', { cause: PosternError.from(lost).message });
+    });
+    return this.#refuse(session, denial);
+  }
+
+  async #admit(identity: Identity | undefined, ask: AskOf<P>): Promise<Admission> {
+    try {
+      return await this.host.admit(identity, ask);
+    } catch (cause) {
+      this.host.log.warn('a session could not be decided', { cause: PosternError.from(cause).message });
+      return { allowed: false, denial: denialOf(cause) };
+    }
+  }
+
+  async #serve(session: Session<P>, identity: Identity | undefined, ask: AskOf<P>): Promise<Outcome> {
     const cut = aborted(this.#stop.signal);
-    const serving = session.serve(this.#link, new HostedGrant(this.host, identity, ask, this.#opened));
+    const serving = call(() => {
+      if (!identity) throw new PosternError('internal', 'admitted without an identity');
+      return session.serve(this.#link, new HostedGrant(this.host, { identity, ask }, this.#opened, this.#stop.signal));
+    });
     try {
       await Promise.race([serving, cut.promise]);
       return { kind: 'ended' };
     } catch (cause) {
-      return await this.#explain(session, serving, cause);
+      if (!this.#stop.signal.aborted) return await this.#explain(session, cause);
+      await within(serving, this.host.limits.graceMs).catch(() => {});
+      return await this.#cut(session);
     } finally {
       cut.release();
     }
   }
 
   /** What a failure of `serve` means, told to the client where that can be done. */
-  async #explain(session: Session<P>, serving: Promise<void>, cause: unknown): Promise<Outcome> {
-    if (this.#stop.signal.aborted) {
-      const denial = denialFrom(this.#stop.signal.reason);
-      await within(serving, this.host.limits.graceMs).catch(() => {});
-      await this.#refuse(session, denial);
-      return { kind: 'cut', denial };
-    }
-    if (PosternError.is(cause) && cause.code === 'aborted') return { kind: 'ended' };
-    if (!PosternError.is(cause) && this.client.destroyed) return { kind: 'ended' };
+  async #explain(session: Session<P>, cause: unknown): Promise<Outcome> {
+    if (this.#hungUp(cause)) return { kind: 'ended' };
     const denial = denialOf(cause);
     await this.#refuse(session, denial);
     if (denial.code !== 'internal' && denial.code !== 'unavailable') return { kind: 'refused', denial };
     return { kind: 'failed', error: PosternError.from(cause) };
   }
 
+  /** True where an error says no more than that the client went away, perhaps in the middle of a sentence. */
+  #hungUp(cause: unknown): boolean {
+    if (!PosternError.is(cause)) return this.client.destroyed;
+    const brokenOff = cause.code === 'aborted' || cause.code === 'protocol_violation';
+    return brokenOff && (this.client.destroyed || this.client.readableEnded);
+  }
+
+  async #cut(session: Session<P>): Promise<Outcome> {
+    const denial = denialFrom(this.#stop.signal.reason);
+    await this.#refuse(session, denial);
+    return { kind: 'cut', denial };
+  }
+
   async #refuse(session: Session<P>, denial: Denial): Promise<Outcome> {
     if (!this.client.destroyed && this.client.writable)
-      await within(session.refuse(this.#link, denial), this.host.limits.graceMs).catch((cause: unknown) =>
+      await within(
+        call(() => session.refuse(this.#link, denial)),
+        this.host.limits.graceMs,
+      ).catch((cause: unknown) =>
         this.host.log.debug('the refusal could not be said', { cause: PosternError.from(cause).message }),
       );
     return { kind: 'refused', denial };
   }
 
-  async #end(outcome: Outcome): Promise<Outcome> {
-    await this.context.closeRecordings();
-    await this.host.end(outcome).catch((cause: unknown) => {
+  async #end(outcome: Outcome): Promise<void> {
+    try {
+      await this.host.end(outcome);
+    } catch (cause) {
       this.host.log.error('the end of a session could not be recorded', { cause: PosternError.from(cause).message });
-    });
-    return outcome;
+    }
   }
 
   #follow(signal: AbortSignal): void {
@@ -148,12 +199,7 @@ class SessionRun<P extends AnyProtocol> {
   }
 }
 
-/** Lets what was written reach the client before its stream is destroyed. */
-async function finished(stream: Duplex, ms: number): Promise<void> {
-  if (stream.destroyed || stream.writableFinished) return;
-  const flushed = new Promise<void>((resolve) => {
-    stream.once('close', resolve);
-    stream.end(() => resolve());
-  });
-  await within(flushed, ms).catch(() => {});
+/** Calls a plugin, which may throw or answer without a promise where the contract asks for one. */
+async function call<T>(method: () => Promise<T>): Promise<T> {
+  return method();
 }

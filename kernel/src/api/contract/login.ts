@@ -26,7 +26,7 @@ export const issued = z.object({
   identity: identityView,
   /** PEM chain for the TLS key that the request brought. */
   certificate: z.string(),
-  /** An OpenSSH certificate line for the SSH key that the request brought. */
+  /** An OpenSSH certificate line for the OpenSSH key that the request brought. */
   sshCertificate: z.string(),
   authorities: z.object({
     /** PEM bundle: servers of this cluster. */

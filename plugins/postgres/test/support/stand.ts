@@ -4,14 +4,11 @@ import tls from 'node:tls';
 import {
   PosternError,
   Scope,
-  type AccessOf,
   type AskOf,
-  type ConfigOf,
   type Credentials,
   type Denial,
   type Hold,
   type Identity,
-  type SpecOf,
 } from '@postern/plugin-sdk';
 import { startSession, type Outcome, type RunningSession, type SessionHost } from '@postern/plugin-sdk/host';
 import plugin from '../../src/index.js';
@@ -178,7 +175,7 @@ export class Stand implements AsyncDisposable {
       connection,
       source: socket.remoteAddress ?? '',
       identity: identityOf(socket),
-      server: { ssh: () => Promise.reject(new Error('no ssh here')) },
+      server: { openSsh: () => Promise.reject(new Error('no ssh here')) },
       log: { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') },
       limits: { openMs: 5000, graceMs: 1000 },
       signal: this.#stop.signal,
@@ -223,7 +220,7 @@ export class Stand implements AsyncDisposable {
         return { ...issued, authority: databaseServers.certificate };
       },
       secret: async (name) => secrets?.[name] ?? Promise.reject(new PosternError('not_found', `no secret ${name}`)),
-      ssh: () => Promise.reject(new Error('no ssh here')),
+      openSsh: () => Promise.reject(new Error('no ssh here')),
       assertion: () => Promise.reject(new Error('no assertions here')),
     };
   }

@@ -1,0 +1,66 @@
+import { PosternError, type Grant, type SessionContext } from '@postern/plugin-sdk';
+import type { Login } from './login.js';
+import type { Ssh, SshAction, SshAsk } from './protocol.js';
+import type { SshConnection } from './ssh-connection.js';
+import type { Machine } from './upstream.js';
+import { plainLine } from './wire.js';
+
+export interface ConversationParts {
+  readonly context: SessionContext<Ssh>;
+  readonly connection: SshConnection;
+  readonly grant: Grant<Ssh>;
+  readonly login: Login;
+  readonly machine: Machine;
+  /** The client's address. */
+  readonly source: string;
+  /** The extensions of the client's certificate. */
+  readonly extensions: ReadonlySet<string>;
+}
+
+/** What a certificate must permit before a role is asked; the other actions come with every certificate. */
+const extensionFor: Readonly<Partial<Record<SshAction, string>>> = {
+  pty: 'permit-pty',
+  forward: 'permit-port-forwarding',
+  reverse_forward: 'permit-port-forwarding',
+  agent_forward: 'permit-agent-forwarding',
+  x11: 'permit-X11-forwarding',
+};
+
+/** What all channels of one logged-in client share. */
+export class Conversation implements ConversationParts {
+  readonly context: SessionContext<Ssh>;
+  readonly connection: SshConnection;
+  readonly grant: Grant<Ssh>;
+  readonly login: Login;
+  readonly machine: Machine;
+  readonly source: string;
+  readonly extensions: ReadonlySet<string>;
+
+  constructor(parts: ConversationParts) {
+    this.context = parts.context;
+    this.connection = parts.connection;
+    this.grant = parts.grant;
+    this.login = parts.login;
+    this.machine = parts.machine;
+    this.source = parts.source;
+    this.extensions = parts.extensions;
+  }
+
+  /** Rejects with a text for the client unless both the certificate and a role permit the action. */
+  async require(action: SshAction, more: Pick<SshAsk, 'host' | 'port' | 'command'> = {}): Promise<Grant<Ssh>> {
+    const extension = extensionFor[action];
+    if (extension !== undefined && !this.extensions.has(extension)) {
+      await this.refused(action, `the certificate lacks ${extension}`);
+      throw PosternError.public('access_denied', `the certificate does not carry ${extension}`);
+    }
+    return this.grant.require({ ...more, login: this.login.name, action });
+  }
+
+  /** Records that something was refused for a reason that is not a role's. */
+  async refused(type: string, reason: string): Promise<void> {
+    await this.context.audit.emit('channel_refused', { type: plainLine(type).slice(0, 64), reason });
+  }
+}
+
+/** What a client is told about a failure. */
+export const textFor = (cause: unknown): string => plainLine(PosternError.from(cause).publicMessage);

@@ -1,0 +1,103 @@
+import {
+  inject,
+  injectable,
+  PosternError,
+  SessionContext,
+  type ClientLink,
+  type Denial,
+  type Grant,
+  type Session,
+} from '@postern/plugin-sdk';
+import { Authentication, type Proven } from './authentication.js';
+import { Channels } from './channels.js';
+import { Conversation } from './conversation.js';
+import { checkReachable } from './launch.js';
+import { Logins } from './login.js';
+import type { Ssh, SshAsk } from './protocol.js';
+import { SshConnection } from './ssh-connection.js';
+import { Machine } from './upstream.js';
+import { plainLine } from './wire.js';
+
+/** A program whose session is cut has this long before it is killed: the reason is said afterwards. */
+const cutGraceMs = 400;
+
+/** One SSH connection, from its identification to the end of all its channels. */
+@injectable()
+export class SshSession implements Session<Ssh> {
+  #authentication: Authentication | undefined;
+  #connection: SshConnection | undefined;
+  #proven: Proven | undefined;
+  #channels: Channels | undefined;
+
+  constructor(
+    @inject(SessionContext) private readonly context: SessionContext<Ssh>,
+    @inject(Logins) private readonly logins: Logins,
+    @inject(Machine) private readonly machine: Machine,
+  ) {}
+
+  async open(client: ClientLink): Promise<SshAsk> {
+    const { config, log } = this.context;
+    const late = new PosternError('timeout', 'the client did not log in', { publicMessage: 'the login took too long' });
+    const proven = await before(config.login_grace_seconds * 1000, late, async () => {
+      this.#connection = await SshConnection.receive(client.stream, {
+        credential: await client.server.openSsh(),
+        log,
+        keepaliveMs: config.keepalive_seconds * 1000,
+        limits: { channels: config.max_channels },
+      });
+      this.#authentication = new Authentication(this.#connection, client, log);
+      return this.#authentication.proven;
+    });
+    this.#proven = proven;
+    return { login: proven.login };
+  }
+
+  async serve(client: ClientLink, grant: Grant<Ssh>): Promise<void> {
+    const { context, machine } = this;
+    const connection = this.#connection;
+    if (!connection || !this.#proven) throw new PosternError('internal', 'served before it was opened');
+    const login = await this.logins.find(grant.ask.login);
+    checkReachable(login);
+    const extensions = new Set(this.#proven.certificate.extensions.keys());
+    const parts = { context, connection, grant, login, machine, source: client.source, extensions };
+    const channels = new Channels(new Conversation(parts));
+    if (!this.#authentication?.accept()) return;
+    this.#channels = channels;
+    await either(connection.transport.over, context.signal);
+    const cut = !connection.transport.over.aborted;
+    await channels.end(cut ? cutGraceMs : context.config.hang_up_seconds * 1000, cut);
+  }
+
+  async refuse(_client: ClientLink, denial: Denial): Promise<void> {
+    const text = `postern: ${plainLine(denial.message)}`;
+    // A client that has not identified itself does not speak the protocol: there is nothing to say.
+    if (!this.#connection) return;
+    if (!this.#channels) return this.#authentication?.refuse(text);
+    this.#channels.say(text);
+    this.#connection.transport.disconnect(text);
+  }
+}
+
+async function before<T>(ms: number, late: Error, work: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(late), ms)));
+  const running = work();
+  try {
+    return await Promise.race([running, limit]);
+  } finally {
+    clearTimeout(timer);
+    // The loser of the race may still fail; nobody waits for it any more.
+    running.catch(() => {});
+  }
+}
+
+function either(...signals: readonly AbortSignal[]): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const signal of signals) signal.removeEventListener('abort', done);
+      resolve();
+    };
+    for (const signal of signals) signal.addEventListener('abort', done);
+    if (signals.some((signal) => signal.aborted)) done();
+  });
+}
