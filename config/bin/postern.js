@@ -1,1 +1,4 @@
 #!/usr/bin/env node
+import { start } from './start.js';
+
+await start('postern');

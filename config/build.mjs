@@ -1,0 +1,66 @@
+// Bundles the two programs into config/dist: one file to start with, the rest loaded by the command that needs it.
+import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** Packages with native parts, or that look for files of their own: they stay where npm put them. */
+const external = ['@lydell/node-pty', '@node-rs/argon2', '@photostructure/sqlite', 'ssh2', 'esbuild', 'tsx'];
+
+/** CommonJS packages inside a module need a `require` of their own. */
+const banner = `import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`;
+
+const shared = {
+  absWorkingDir: join(here, '..'),
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  conditions: ['postern:source'],
+  banner: { js: banner },
+  logLevel: 'warning',
+};
+
+/** What is imported on demand is another program's business. */
+const declarationsOnly = {
+  name: 'declarations-only',
+  setup({ onResolve }) {
+    onResolve({ filter: /.*/ }, ({ kind, path }) => (kind === 'dynamic-import' ? { path, external: true } : undefined));
+  },
+};
+
+/** The plugins' summaries, so that the user's program starts without loading a plugin. */
+async function summaries(scratch) {
+  const outfile = join(scratch, 'summaries.mjs');
+  await build({ ...shared, entryPoints: ['config/src/summaries.ts'], outfile, plugins: [declarationsOnly] });
+  return (await import(pathToFileURL(outfile).href)).summaries;
+}
+
+export async function bundle() {
+  // Beside the real one, so that packages are found; renamed at the end, so that nobody runs half a build.
+  const scratch = await mkdtemp(join(here, '.build-'));
+  try {
+    await build({
+      ...shared,
+      entryPoints: { postern: 'config/src/postern.ts', psh: 'config/src/psh.ts' },
+      outdir: join(scratch, 'dist'),
+      splitting: true,
+      external,
+      define: { POSTERN_PLUGINS: JSON.stringify(await summaries(scratch)) },
+      minifySyntax: true,
+      minifyWhitespace: true,
+      keepNames: true,
+      sourcemap: 'linked',
+      legalComments: 'linked',
+    });
+    const dist = join(here, 'dist');
+    await rename(dist, join(scratch, 'old')).catch(() => {});
+    await rename(join(scratch, 'dist'), dist);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle();

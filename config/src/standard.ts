@@ -1,0 +1,6 @@
+import type { Plugin } from '@postern/plugin-sdk';
+import postgres from '@postern/plugin-postgres';
+import ssh from '@postern/plugin-ssh';
+
+/** The plugins that are part of the product. Nobody else names them all. */
+export const standardPlugins: readonly Plugin[] = [ssh as Plugin, postgres as Plugin];

@@ -1,0 +1,18 @@
+export { AgentTable, type ServedRoute } from './agent-table.js';
+export { ClientHelloReader, maxHelloBytes, type ClientHello } from './client-hello.js';
+export { type TunnelPeer } from './connected-agent.js';
+export { type KeepAlive } from './control-link.js';
+export { localDialer, type Call, type Dialer, type Handover, type Take } from './handover.js';
+export { type Hello } from './hello-message.js';
+export { LiveConnections, maxSignalBytes } from './live-connections.js';
+export { openingLimits, SocketOpening, type OpeningLimits } from './opening.js';
+export { type ProxyHalf } from './proxy-halves.js';
+export { portLimits, PublicPort, type PortLimits, type PublicPortOptions } from './public-port.js';
+export { type ConnectionRefused } from './refusal-log.js';
+export { type RefusalReason } from './refusal.js';
+export { hashedPrefix, isLabel, isReservedName, routeLabel, routeName } from './route.js';
+export { requestRoute } from './route-request.js';
+export { Router, tunnelProtocol, type Destination, type RouterOptions } from './router.js';
+export { AddressSet, limitKey, normalAddress } from './source-address.js';
+export { TunnelClient, type TunnelClientOptions } from './tunnel-client.js';
+export { TunnelServer, type ServiceTls, type TunnelServerOptions } from './tunnel-server.js';
