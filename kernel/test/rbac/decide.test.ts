@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { decide, type Decision, type Lock } from '../../src/rbac/index.js';
-import { books, desk, everywhere, faulty, holding, ledger, now, rolesOf, type Circumstances } from './world.js';
+import {
+  books,
+  desk,
+  everywhere,
+  faulty,
+  holding,
+  ledger,
+  now,
+  protocols,
+  rolesOf,
+  type Circumstances,
+} from './world.js';
 
 const readers = { allow: { ledger: { labels: { env: ['staging', 'prod'] }, users: ['reader'], books: ['*'] } } };
 const ask = { user: 'reader', book: 'sales' };
@@ -216,55 +227,6 @@ describe('decide', () => {
       assert.equal(outcome(decided({ readers }, ask, late)), 'expired');
       assert.equal(outcome(decided(long, ask, late)), 'allowed');
       assert.equal(outcome(decided(long, ask, { identity: { expires: now } })), 'expired');
-    });
-  });
-
-  describe('where something fails', () => {
-    const resource = { ...books, kind: 'faulty' };
-
-    it('grants nothing by permits that throws', () => {
-      const subject = holding({ a: { allow: { faulty: { ...everywhere, users: ['*'], books: ['*'] } } } });
-      const decision = decide({ subject, resource, protocol: faulty, ask });
-      assert.equal(outcome(decision), 'access_denied');
-      assert.match(decision.because[0]?.detail ?? '', /permits failed/);
-    });
-
-    it('denies by forbids that throws', () => {
-      const subject = holding({ a: { deny: { faulty: { ...everywhere, users: ['x'] } } } });
-      const decision = decide({ subject, resource, protocol: faulty, ask });
-      assert.deepEqual(
-        decision.because.map(({ clause, part }) => [clause, part]),
-        [['deny', 'error']],
-      );
-    });
-
-    it('denies everything to the holder of a role that cannot be read', () => {
-      for (const broken of [{ options: { of_a_newer_version: true } }, { name: 'another' }, { allow: 7 }])
-        assert.equal(outcome(decided({ readers, broken })), 'access_denied');
-    });
-
-    it('denies by a deny entry whose access keys cannot be read', () => {
-      for (const keys of [{ usrs: ['x'] }, { users: 7 }, { users: ['{{oops}}'] }])
-        assert.equal(
-          outcome(decided({ readers, b: { deny: { ledger: { ...everywhere, ...keys } } } })),
-          'access_denied',
-        );
-    });
-
-    it('grants nothing by access keys that the protocol does not know: one of them may have been a condition', () => {
-      const subject = holding({ a: { allow: { desk: { ...everywhere, logins: ['ann'], rom: 'closed' } } } });
-      const resource = { ...books, kind: 'desk' };
-      assert.equal(outcome(decide({ subject, resource, protocol: desk, ask: { login: 'ann' } })), 'access_denied');
-    });
-
-    it('refuses a resource of another protocol', () => {
-      const subject = holding({ readers });
-      assert.equal(outcome(decide({ subject, resource: books, protocol: desk, ask })), 'internal');
-    });
-
-    it('refuses circumstances that are not given', () => {
-      const { user: _, ...subject } = holding({ readers });
-      assert.equal(outcome(decide({ subject: subject as never, resource: books, protocol: ledger, ask })), 'internal');
     });
   });
 

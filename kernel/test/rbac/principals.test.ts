@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { certificateLifetime, namesPrincipal, presetRoles, principalsOf } from '../../src/rbac/index.js';
-import { everywhere, protocols, rolesOf } from './world.js';
+import { everywhere, ledger, protocols, rolesOf } from './world.js';
 
 const traits = { ledger_users: ['app', 'reader'], logins: ['ann', 'NOT VALID'] };
 const principals = (documents: Record<string, object>): object =>
@@ -76,6 +76,12 @@ describe('principalsOf', () => {
     it(fact, () => {
       assert.deepEqual(principals(documents), want);
     });
+
+  it('a protocol that fails names nobody', () => {
+    const broken = { ...ledger, auth: { ...ledger.auth, principals: () => assert.fail('principals failed') } };
+    const roles = rolesOf({ a: { allow: { ledger: { ...everywhere, users: ['a'] } } } });
+    assert.deepEqual(principalsOf({ roles: ['a'], traits }, roles, new Map([['ledger', broken]])), {});
+  });
 
   it('a removed role names nobody', () => {
     assert.deepEqual(principalsOf({ roles: ['gone'], traits }, rolesOf({}), protocols), {});

@@ -67,7 +67,9 @@ function decisions(documents: readonly object[], { traits: has, resource: at, as
 const isSubset = (small: readonly Decision[], large: readonly Decision[]): boolean =>
   small.every((decision, index) => !decision.allowed || large[index]?.allowed === true);
 
-describe('decisions', () => {
+describe('decisions', function () {
+  this.timeout(numRuns * 20 + 10_000);
+
   it('the generated worlds contain both answers to every question', () => {
     const seen = fc.sample(fc.tuple(roles, world), 150).map(([documents, one]) => decisions(documents, one));
     for (const index of [0, 1, 2])
