@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import fs, { constants } from 'node:fs';
 import { Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { PosternError } from '@postern/plugin-sdk';
 import type { Login } from './login.js';
@@ -29,7 +29,7 @@ export interface Pipes {
  * come by a pipe is to open one that somebody else has made.
  */
 const maker = `exec 6<&0
-: | { exec 3<&0; : | { exec 4<&0; : | { exec 5<&0 <&6; read -r pid rest < /proc/self/stat; echo $pid; exec >&-; read -r rest; }; }; }`;
+: | { exec 3<&0; : | { exec 4<&0; : | { exec 5<&0 <&6; read -r pid rest < /proc/self/stat; echo $pid; read -r rest; }; }; }`;
 
 /**
  * Pipes for a program's standard streams, as sshd has them. Node gives its
@@ -39,11 +39,11 @@ const maker = `exec 6<&0
  */
 export async function openPipes(login: Login): Promise<Pipes> {
   const shell = spawn('/bin/sh', ['-c', maker], { env: {}, stdio: ['pipe', 'pipe', 'ignore'] });
-  const over = new Promise<void>((resolve) => shell.once('close', () => resolve()).once('error', () => resolve()));
+  // A shell that could not be started has no output either.
+  shell.on('error', () => {});
   const opened: number[] = [];
   try {
-    const holder = (await text(shell.stdout)).trim();
-    if (!/^\d+$/.test(holder)) throw new PosternError('unavailable', 'no pipes could be made');
+    const holder = await firstLine(shell.stdout);
     const end = async (descriptor: number, mode: number): Promise<number> => {
       const number = await open(`/proc/${holder}/fd/${descriptor}`, mode);
       opened.push(number);
@@ -51,7 +51,11 @@ export async function openPipes(login: Login): Promise<Pipes> {
     };
     // The program's ends must block, as every program expects of its standard streams.
     const ends = [await end(3, O_RDONLY), await end(4, O_WRONLY), await end(5, O_WRONLY)];
-    const own = [await end(3, O_WRONLY | O_NONBLOCK), await end(4, O_RDONLY | O_NONBLOCK), await end(5, O_RDONLY | O_NONBLOCK)];
+    const own = [
+      await end(3, O_WRONLY | O_NONBLOCK),
+      await end(4, O_RDONLY | O_NONBLOCK),
+      await end(5, O_RDONLY | O_NONBLOCK),
+    ];
     if (process.getuid?.() === 0) for (const descriptor of ends) await fchown(descriptor, login.uid, login.gid);
     const [stdin, stdout, stderr] = own;
     return {
@@ -66,6 +70,15 @@ export async function openPipes(login: Login): Promise<Pipes> {
     throw cause;
   } finally {
     shell.stdin.destroy();
-    await over;
   }
+}
+
+/** The number of the process that holds the pipes. */
+async function firstLine(output: Readable): Promise<string> {
+  let seen = '';
+  for await (const data of output) {
+    seen += String(data);
+    if (/^\d+\n/.test(seen)) return seen.trim();
+  }
+  throw new PosternError('unavailable', 'no pipes could be made');
 }

@@ -35,7 +35,6 @@ export class OpenSsh {
       IdentitiesOnly: 'yes',
       IdentityAgent: 'none',
       BatchMode: 'yes',
-      ControlPath: 'none',
     };
     return ['-F', 'none', ...Object.entries(pairs).flatMap(([name, value]) => ['-o', `${name}=${value}`])];
   }
