@@ -9,7 +9,7 @@ import { lockHandlers } from '../api/handlers/lock-handlers.js';
 import { loginHandlers } from '../api/handlers/login-handlers.js';
 import { sessionHandlers } from '../api/handlers/session-handlers.js';
 import { userHandlers } from '../api/handlers/user-handlers.js';
-import type { AuditLog } from '../audit/index.js';
+import { AuditReader, type AuditLog, type Catalog } from '../audit/index.js';
 import { verifyUserCertificate, type CertificateIssuer, type Sealer } from '../certificates/index.js';
 import { Authenticator, Invitations, Lockout, UserService, UserStore } from '../identity/index.js';
 import { decideRule, denialError, presetRoles, type Decision } from '../rbac/index.js';
@@ -33,6 +33,7 @@ export interface AuthServiceOptions {
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
   readonly log: AuditLog;
   readonly verifier: string;
+  readonly catalog: Catalog;
   readonly events: EventPort;
   readonly recordings: RecordingStore;
   readonly live: LiveSessions;
@@ -78,7 +79,11 @@ export class AuthService {
       }),
       ...lockHandlers(this.locks),
       ...sessionHandlers({ ...options, report: this.report, may }),
-      ...auditHandlers(options),
+      ...auditHandlers({
+        ...options,
+        reader: new AuditReader({ directory: options.log.directory, live: options.log }),
+        may,
+      }),
     ];
     this.#api = new Api({
       ...options,
