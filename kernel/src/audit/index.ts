@@ -1,3 +1,4 @@
+export { eventIds } from './event-id.js';
 export { Catalog, type EventSource } from './catalog.js';
 export { renderCatalog } from './catalog-markdown.js';
 export { Delivery, type DeliveryLimits, type DeliveryOptions } from './delivery.js';
@@ -33,3 +34,5 @@ export {
   type NoteVerifier,
 } from './tlog/index.js';
 export { AuditTrail, type TrailOptions } from './trail.js';
+export { AuditReader, type EventFilter, type EventPage, type EventQuery, type FoundEvent } from './query/index.js';
+export { joinReports, verifyLog, type Problem, type VerifyOptions, type VerifyReport } from './verify/index.js';

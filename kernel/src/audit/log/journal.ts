@@ -3,9 +3,10 @@ import { PosternError } from '@postern/plugin-sdk';
 import { syncDirectory } from '../durable-file.js';
 import { entriesPerFile, journalDirectory, journalFiles, journalPath, readJournalFile } from './journal-files.js';
 
-/** Where the bytes of the last file end that belong to whole lines. */
 export interface JournalEnd {
+  /** How many lines are durable, in all files. */
   readonly size: number;
+  /** Where they end in the file that is being written; 0 where that file is still to be made. */
   readonly bytes: number;
 }
 
@@ -22,7 +23,7 @@ export class Journal implements AsyncDisposable {
 
   private constructor(
     private readonly directory: string,
-    private end: JournalEnd,
+    private durable: JournalEnd,
   ) {}
 
   /** Opens the journal at its last whole line. What follows that line must have been dealt with before. */
@@ -41,14 +42,13 @@ export class Journal implements AsyncDisposable {
     return new Journal(directory, { size: last * entriesPerFile + lines, bytes: full ? 0 : bytes });
   }
 
-  /** How many entries it holds. */
-  get size(): number {
-    return this.end.size;
+  get end(): JournalEnd {
+    return this.durable;
   }
 
   /** How many lines the next {@link append} may bring at most. */
   get room(): number {
-    return entriesPerFile - (this.end.size % entriesPerFile);
+    return entriesPerFile - (this.durable.size % entriesPerFile);
   }
 
   /**
@@ -68,8 +68,8 @@ export class Journal implements AsyncDisposable {
       this.#failure = this.#refused('failed to sync', cause);
       throw this.#failure;
     }
-    const size = this.end.size + lines.length;
-    this.end = { size, bytes: size % entriesPerFile === 0 ? 0 : this.end.bytes + bytes.length };
+    const size = this.durable.size + lines.length;
+    this.durable = { size, bytes: size % entriesPerFile === 0 ? 0 : this.durable.bytes + bytes.length };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -80,9 +80,9 @@ export class Journal implements AsyncDisposable {
 
   async #write(bytes: Buffer): Promise<FileHandle> {
     try {
-      const handle = await this.#open(Math.floor(this.end.size / entriesPerFile));
+      const handle = await this.#open(Math.floor(this.durable.size / entriesPerFile));
       for (let written = 0; written < bytes.length;) {
-        const result = await handle.write(bytes, written, bytes.length - written, this.end.bytes + written);
+        const result = await handle.write(bytes, written, bytes.length - written, this.durable.bytes + written);
         written += result.bytesWritten;
       }
       return handle;
@@ -96,7 +96,7 @@ export class Journal implements AsyncDisposable {
     if (this.#handle && this.#file === file) return this.#handle;
     await this.#handle?.close();
     this.#handle = undefined;
-    const fresh = this.end.bytes === 0;
+    const fresh = this.durable.bytes === 0;
     this.#handle = await open(journalPath(this.directory, file), fresh ? 'w' : 'r+', 0o600);
     this.#file = file;
     if (fresh) await syncDirectory(journalDirectory(this.directory));
@@ -106,7 +106,7 @@ export class Journal implements AsyncDisposable {
   /** Leaves nothing of a refused batch behind, so that its events are neither kept twice nor kept unasked. */
   async #takeBack(): Promise<void> {
     try {
-      await this.#handle?.truncate(this.end.bytes);
+      await this.#handle?.truncate(this.durable.bytes);
     } catch (cause) {
       this.#failure = this.#refused('cannot take back a refused batch', cause);
     }

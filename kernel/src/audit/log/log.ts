@@ -8,7 +8,7 @@ import type { AuditSink } from '../sink.js';
 import { noteVerifier, type NoteSigner, type NoteVerifier } from '../tlog/index.js';
 import { IdLookup } from './id-lookup.js';
 import { entriesPerFile } from './journal-files.js';
-import type { Journal } from './journal.js';
+import type { Journal, JournalEnd } from './journal.js';
 import { Publisher } from './publisher.js';
 import { recoverLog, type RecoveredLog } from './recovery.js';
 import { conflictOf, Staging, type Streams } from './streams.js';
@@ -124,7 +124,12 @@ export class AuditLog implements AuditSink, AsyncDisposable {
 
   /** How many events are durable. */
   get size(): number {
-    return this.#journal.size;
+    return this.#journal.end.size;
+  }
+
+  /** How many events are durable, and where they end in the journal's last file. */
+  get end(): JournalEnd {
+    return this.#journal.end;
   }
 
   get directory(): string {
@@ -233,7 +238,7 @@ export class AuditLog implements AuditSink, AsyncDisposable {
       await this.#journal.append(part.map(({ line }) => line));
       for (const { event, line } of part) this.#note(event, line);
       if (this.#journal.room === entriesPerFile)
-        this.#publisher.keep({ size: this.#journal.size, streams: this.#streams.states() });
+        this.#publisher.keep({ size: this.#journal.end.size, streams: this.#streams.states() });
       rest = rest.slice(part.length);
       this.#publisher.soon();
       this.changed.ring();

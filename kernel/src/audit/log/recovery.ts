@@ -47,14 +47,14 @@ export async function recoverLog(identity: LogIdentity): Promise<RecoveredLog> {
   const { published, size: signed } = { published: checkpoint?.size, size: checkpoint?.size ?? 0 };
   const repair = await repairTail(directory, signed);
   const journal = await Journal.open(directory);
-  if (!checkpoint && journal.size > 0)
-    throw new PosternError('conflict', `${directory} holds ${journal.size} events and no checkpoint over them`);
-  if (journal.size < signed)
-    throw new PosternError('conflict', `${directory} holds ${journal.size} events of ${signed} that are signed`);
+  if (!checkpoint && journal.end.size > 0)
+    throw new PosternError('conflict', `${directory} holds ${journal.end.size} events and no checkpoint over them`);
+  if (journal.end.size < signed)
+    throw new PosternError('conflict', `${directory} holds ${journal.end.size} events of ${signed} that are signed`);
   const resumed = checkpoint && (await resumeTree(directory, checkpoint));
   const tree = resumed ?? (await rebuildTree(directory, checkpoint));
-  await growTree(directory, tree, journal.size);
-  const streams = await recoverStreams(directory, journal.size);
+  await growTree(directory, tree, journal.end.size);
+  const streams = await recoverStreams(directory, journal.end.size);
   return { journal, tree, streams, published, repair: { ...repair, rebuilt: signed > 0 && !resumed } };
 }
 
