@@ -11,7 +11,7 @@ export async function demo(auth: AuthService): Promise<DemoAccess> {
   const node = labelOf(hostname());
   await auth.documents.put({ kind: 'ssh', name: node, labels: { env: 'demo' }, spec: {} }, 'postern');
   await auth.users.createWithOneTimePassword(
-    { name: user, roles: ['access', 'auditor'], traits: { logins: [login], db_users: ['*'], db_names: ['*'] } },
+    { name: user, roles: ['access', 'auditor'], traits: { logins: [login], db_users: [login], db_names: [login] } },
     password,
     'postern',
   );

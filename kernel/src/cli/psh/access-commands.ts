@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+import { action } from '../action.js';
+import { pair, withCluster, withFormat } from '../options.js';
+import type { PshProduct } from './product.js';
+
+/** Commands about what the user may reach. */
+export function addAccessCommands(program: Command, product: PshProduct): void {
+  const kinds = product.plugins.map(({ id }) => id).join(', ');
+  withFormat(withCluster(program.command('ls')))
+    .description('List what you may reach.')
+    .argument('[kind]', `only this kind: ${kinds}`)
+    .option('--label <name=value>', 'only what has this label; may be repeated', pair)
+    .action(action(async () => (await import('./ls.js')).ls));
+  withCluster(program.command('proxy'))
+    .description('Open a way to one resource for a program that cannot find it by itself.')
+    .argument('<kind>', kinds)
+    .argument('<name>', 'the resource, or its full name')
+    .option('--stdio', 'speak on standard input and output')
+    .option('--socket <path>', 'listen on a unix socket that only you can open')
+    .option('--port <number>', 'listen on a loopback port; connections of other users are refused', Number)
+    .action(async (kind: string, name: string, options: { readonly stdio?: boolean; readonly cluster?: string }) => {
+      const target = { kind, name, transport: product.plugins.find(({ id }) => id === kind)?.transport };
+      if (options.stdio === true) await (await import('./proxy-stdio.js')).proxyStdio(target, options.cluster);
+      else await (await import('./proxy-listen.js')).proxyListen(target, options);
+    });
+}

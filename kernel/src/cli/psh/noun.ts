@@ -1,0 +1,119 @@
+import { PosternError, type ConnectOptions, type Plugin } from '@postern/plugin-sdk';
+import { listResources } from '../../api/contract/documents.js';
+import type { Format } from '../output/formats.js';
+import { clientProfile } from '../profile/client-profile.js';
+import { runNative } from '../run-native.js';
+import { configure, targetOf, type Reachable } from './configure.js';
+import { showResources } from './ls.js';
+import type { PshProduct } from './product.js';
+import { withClient } from './with-client.js';
+
+/** The kinds that share a group of commands. */
+export interface NounSet {
+  readonly noun: string;
+  readonly kinds: readonly string[];
+}
+
+export interface NounCall {
+  readonly product: PshProduct;
+  readonly set: NounSet;
+  /** A resource's name, or `kind/name`. */
+  readonly name: string;
+  readonly options: { readonly user?: string; readonly database?: string; readonly cluster?: string };
+}
+
+export async function nounList(
+  { kinds }: NounSet,
+  { cluster, format }: { readonly cluster?: string; readonly format: Format },
+): Promise<void> {
+  const all = await withClient(cluster, (client) => client.call(listResources, {}));
+  await showResources(
+    all.filter(({ kind }) => kinds.includes(kind)),
+    format,
+  );
+}
+
+export async function nounConnect(call: NounCall, args: readonly string[]): Promise<void> {
+  const { plugin, profile, resource } = await find(call);
+  const module = await plugin.client?.();
+  if (!module?.connect) throw PosternError.public('invalid_argument', `there is no native client for ${resource.kind}`);
+  const invocation = module.connect(profile, targetOf(plugin, resource), optionsOf(call, args));
+  process.exitCode = await runNative(invocation);
+}
+
+export async function nounEnv(call: NounCall): Promise<void> {
+  for (const [name, value] of Object.entries(await environment(call)))
+    process.stdout.write(`export ${name}=${shellQuoted(value)}\n`);
+}
+
+export async function nounLogin(call: NounCall): Promise<void> {
+  const { product, set, name, options } = call;
+  const { profile, warnings } = await withClient(options.cluster, (client, before) =>
+    configure(client, before, product),
+  );
+  for (const warning of warnings) process.stderr.write(`psh: ${warning}\n`);
+  const { resource } = await find(call);
+  const files = profile.data.additions.map(({ file }) => `~/${file}`).join(', ');
+  process.stdout.write(
+    `${resource.kind}/${resource.name} is configured${files === '' ? '' : ` in ${files}`}. ` +
+      `Connect with your native tools, or with:\n\n    psh ${set.noun} connect ${name}\n`,
+  );
+}
+
+export async function nounLogout(
+  product: PshProduct,
+  { noun, kinds }: NounSet,
+  options: { readonly cluster?: string },
+): Promise<void> {
+  await withClient(options.cluster, async (client, profile) => {
+    const { warnings } = await configure(client, profile, product, kinds);
+    for (const warning of warnings) process.stderr.write(`psh: ${warning}\n`);
+  });
+  process.stdout.write(`What was written for ${noun} is gone; psh config writes it again.\n`);
+}
+
+async function environment(call: NounCall): Promise<Readonly<Record<string, string>>> {
+  const { plugin, profile, resource } = await find(call);
+  const module = await plugin.client?.();
+  if (!module?.env)
+    throw PosternError.public(
+      'invalid_argument',
+      `native clients of ${resource.kind} take no variables: use psh proxy`,
+    );
+  return module.env(profile, targetOf(plugin, resource), optionsOf(call, []));
+}
+
+const optionsOf = ({ options: { user, database } }: NounCall, args: readonly string[]): ConnectOptions => ({
+  ...(user !== undefined && { user }),
+  options: database === undefined ? {} : { database },
+  args,
+});
+
+async function find({ product, set, name, options }: NounCall) {
+  const { all, profile: current } = await withClient(options.cluster, async (client, profile) => ({
+    all: await client.call(listResources, {}),
+    profile,
+  }));
+  const resource = only(
+    all.filter(({ kind }) => set.kinds.includes(kind)),
+    name,
+    set.noun,
+  );
+  const plugin = (await product.load()).find(({ protocol }) => protocol.id === resource.kind) as Plugin;
+  return { resource, plugin, profile: await clientProfile(current, product.program, [resource.kind]) };
+}
+
+function only(all: readonly Reachable[], wanted: string, noun: string): Reachable {
+  const found = all.filter(({ kind, name }) => name === wanted || `${kind}/${name}` === wanted);
+  const [first, second] = found;
+  if (!first) throw PosternError.public('not_found', `you may reach no ${noun} ${wanted}; see: psh ${noun} ls`);
+  if (second)
+    throw PosternError.public(
+      'invalid_argument',
+      `which one? ${found.map(({ kind, name }) => `${kind}/${name}`).join(', ')}`,
+    );
+  return first;
+}
+
+const shellQuoted = (text: string): string =>
+  /^[\w./:@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,0 +1,56 @@
+import net from 'node:net';
+import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
+import { requestRoute } from '../../tunnels/route-request.js';
+import { unreachable } from '../profile/tls-connection.js';
+import type { Profile } from '../profile/profile.js';
+import { locate, type ProxyTarget } from './proxy-target.js';
+
+/**
+ * `psh proxy … --stdio`: what native clients run to be connected. Resolves when
+ * the other end has closed. Loads as little as it can: people wait for it.
+ */
+export async function proxyStdio(target: ProxyTarget, cluster: string | undefined): Promise<void> {
+  const { profile, hostname } = await locate(target, cluster);
+  const socket = await connectTarget(target, profile, hostname);
+  // The end of our input is passed on, and the answer to it still comes; the end of theirs is the end.
+  process.stdin.pipe(socket);
+  socket.pipe(process.stdout, { end: false });
+  await new Promise<void>((resolve) => void socket.once('end', resolve).once('close', resolve));
+  process.stdin.destroy();
+  socket.destroy();
+}
+
+/** A stream in the target's own protocol: raw where that is encrypted by itself, else inside our TLS. */
+export async function connectTarget({ transport }: ProxyTarget, profile: Profile, hostname: string): Promise<Duplex> {
+  if (transport?.kind === 'native') return connectRoute(profile.data.proxy, hostname);
+  const { connectTls } = await import('../profile/tls-connection.js');
+  const { credentialsOf } = await import('../profile/auth-connection.js');
+  const { alpn } = transport ?? {};
+  const { proxy } = profile.data;
+  const socket = await connectTls({
+    proxy,
+    servername: hostname,
+    ...(alpn && { alpn }),
+    ...(await credentialsOf(profile.files)),
+  });
+  socket.on('error', () => {});
+  return socket;
+}
+
+async function connectRoute(proxy: Profile['data']['proxy'], hostname: string): Promise<net.Socket> {
+  const socket = net.connect({ ...proxy, allowHalfOpen: true, noDelay: true });
+  try {
+    await once(socket, 'connect');
+  } catch (cause) {
+    throw unreachable(proxy, cause as Error);
+  }
+  socket.on('error', () => {});
+  try {
+    await requestRoute(socket, hostname);
+  } catch (cause) {
+    socket.destroy();
+    throw cause;
+  }
+  return socket;
+}

@@ -1,0 +1,53 @@
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { ApiClient } from '../../api/api-client.js';
+import { getRecordingFile } from '../../api/contract/sessions.js';
+import type { TerminalResize } from '../../recordings/asciicast.js';
+import { terminalFrames, type TerminalFrame } from '../../recordings/terminal-frames.js';
+import type { FoundRecording } from './find.js';
+
+/** One file of a recording as it is stored. */
+export const recordingFile = (
+  client: ApiClient,
+  { session, recording }: FoundRecording,
+  file: string,
+): Promise<Readable> => client.bytes(getRecordingFile, { session, recording, file });
+
+/** The output of a terminal recording, piece by piece. */
+export async function framesOf(client: ApiClient, found: FoundRecording): Promise<AsyncIterable<TerminalFrame>> {
+  const [output, timing] = await Promise.all([
+    recordingFile(client, found, 'output'),
+    recordingFile(client, found, 'timing'),
+  ]);
+  return terminalFrames(output, timing);
+}
+
+/** When the window of a terminal recording changed its size. */
+export async function resizesOf(client: ApiClient, found: FoundRecording): Promise<readonly TerminalResize[]> {
+  const resizes: TerminalResize[] = [];
+  for await (const { ms, mark, ...fields } of marksOf(await recordingFile(client, found, 'marks.jsonl'))) {
+    const { columns, rows } = fields;
+    if (mark === 'resize' && typeof columns === 'number' && typeof rows === 'number')
+      resizes.push({ atMs: ms, columns, rows });
+  }
+  return resizes;
+}
+
+/** A line of `marks.jsonl` or `lines.jsonl`. */
+export type RecordedLine = { readonly ms: number; readonly mark?: string } & Readonly<Record<string, unknown>>;
+
+/** The lines of a file of JSON lines; a torn last line, as a crash leaves it, is left out. */
+export async function* marksOf(file: Readable): AsyncGenerator<RecordedLine> {
+  for await (const line of createInterface({ input: file, crlfDelay: Infinity })) {
+    const value = parsed(line);
+    if (value) yield value;
+  }
+}
+
+function parsed(line: string): RecordedLine | undefined {
+  try {
+    return JSON.parse(line) as RecordedLine;
+  } catch {
+    return undefined;
+  }
+}
