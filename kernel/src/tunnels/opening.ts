@@ -33,6 +33,8 @@ export class SocketOpening implements Opening {
   #interrupted = false;
   #open = true;
   #failure: PosternError | undefined;
+  /** The client said its last byte: what is unread may still be read, and nothing will follow. */
+  #ended: PosternError | undefined;
   #waiter: Waiter | undefined;
   #onFailure: ((cause: PosternError) => void) | undefined;
 
@@ -41,7 +43,7 @@ export class SocketOpening implements Opening {
     private readonly limits: OpeningLimits = openingLimits,
   ) {
     socket.pause();
-    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onEnd).on('error', this.#onError);
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
     const late = (): void => this.fail(new PosternError('timeout', `no opening within ${limits.deadlineMs} ms`));
     this.#timer = setTimeout(late, limits.deadlineMs).unref();
   }
@@ -110,6 +112,8 @@ export class SocketOpening implements Opening {
    */
   release(): net.Socket {
     if (this.#failure) throw this.#failure;
+    // A stream that has told its end takes nothing back.
+    if (this.#ended && this.#unread > 0) throw this.#ended;
     this.#release();
     this.#onFailure = undefined;
     if (this.#unread > 0) this.socket.unshift(this.#held);
@@ -127,7 +131,8 @@ export class SocketOpening implements Opening {
   }
 
   #wait(count: number): Promise<void> {
-    if (this.#failure) return Promise.reject(this.#failure);
+    const over = this.#failure ?? this.#ended;
+    if (over) return Promise.reject(over);
     if (this.#consumed + count > this.limits.maxBytes)
       return Promise.reject(
         new PosternError('limit_exceeded', `an opening of more than ${this.limits.maxBytes} bytes`),
@@ -160,7 +165,7 @@ export class SocketOpening implements Opening {
     clearTimeout(this.#timer);
     this.socket.pause();
     const { socket } = this;
-    socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onEnd).off('error', this.#onError);
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', this.#onError);
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -174,8 +179,15 @@ export class SocketOpening implements Opening {
   };
 
   readonly #onEnd = (): void => {
-    this.fail(new PosternError('aborted', `the client closed the connection after ${this.received} bytes`));
+    this.#ended = this.#gone();
+    if (this.#waiter) this.fail(this.#ended);
   };
+
+  readonly #onClose = (): void => this.fail(this.#gone());
+
+  #gone(): PosternError {
+    return new PosternError('aborted', `the client closed the connection after ${this.#received} bytes`);
+  }
 
   readonly #onError = (cause: Error): void => {
     this.fail(new PosternError('aborted', 'the connection failed', { cause }));

@@ -45,7 +45,7 @@ export class TunnelClient implements AsyncDisposable {
   #link: Link | undefined;
   #running: Promise<void> | undefined;
   #ready = false;
-  #whenReady: (() => void)[] = [];
+  readonly #whenReady: { resolve(): void; reject(cause: PosternError): void }[] = [];
 
   private constructor(private readonly options: TunnelClientOptions) {
     this.#backoff = new Backoff(options.backoff?.firstMs, options.backoff?.maxMs);
@@ -65,9 +65,12 @@ export class TunnelClient implements AsyncDisposable {
     return this.#ready;
   }
 
-  /** Resolves when the proxy knows the routes, now or as soon as it does. */
+  /** Resolves when the proxy knows the routes, now or as soon as it does. Rejects with `aborted` on disposal. */
   ready(): Promise<void> {
-    return this.#ready ? Promise.resolve() : new Promise((resolve) => this.#whenReady.push(resolve));
+    if (this.#stop.signal.aborted) return Promise.reject(shuttingDown());
+    return this.#ready
+      ? Promise.resolve()
+      : new Promise((resolve, reject) => this.#whenReady.push({ resolve, reject }));
   }
 
   /** Changes what the agent serves. */
@@ -82,7 +85,8 @@ export class TunnelClient implements AsyncDisposable {
   /** Closes the control connection. Clients that are connected stay. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    this.#link?.close(new PosternError('aborted', 'the agent is shutting down'));
+    this.#link?.close(shuttingDown());
+    for (const waiting of this.#whenReady.splice(0)) waiting.reject(shuttingDown());
     await this.#running;
   }
 
@@ -115,7 +119,7 @@ export class TunnelClient implements AsyncDisposable {
       this.options.keepAlive ?? keepAlive,
     );
     this.#link = link;
-    if (this.#stop.signal.aborted) link.close(new PosternError('aborted', 'the agent is shutting down'));
+    if (this.#stop.signal.aborted) link.close(shuttingDown());
     announce(link, [...this.#routes.values()], []);
     return link.closed;
   }
@@ -172,7 +176,7 @@ export class TunnelClient implements AsyncDisposable {
       this.options.log.error('the proxy refused a route: this agent may not serve it', { kind, label });
     this.#ready = true;
     this.#backoff.reset();
-    for (const resolve of this.#whenReady.splice(0)) resolve();
+    for (const waiting of this.#whenReady.splice(0)) waiting.resolve();
   }
 
   #dial(link: Link, socket: tls.TLSSocket, frame: DialFrame): void {
@@ -187,6 +191,8 @@ export class TunnelClient implements AsyncDisposable {
     );
   }
 }
+
+const shuttingDown = (): PosternError => new PosternError('aborted', 'the agent is shutting down');
 
 const keyOf = ({ kind, label }: ServedRoute): string => `${label}.${kind}`;
 

@@ -60,6 +60,18 @@ describe('SocketOpening', () => {
     if (!socket.readableEnded) await once(socket, 'end');
   });
 
+  it('reads what came before an end that nobody waited for, and hands on a socket that has nothing more', async () => {
+    using ends = await connected();
+    const opening = new SocketOpening(ends.server, limits);
+    ends.client.end('four');
+    await opening.more();
+    while (!ends.server.readableEnded) await tick();
+    await assert.rejects(opening.more(), { code: 'aborted' });
+    assert.throws(() => opening.release(), { code: 'aborted' });
+    assert.equal((await opening.read(4)).toString(), 'four');
+    assert.equal(opening.release(), ends.server);
+  });
+
   it('refuses to be asked for more than its limit, and to receive more', async () => {
     using ends = await connected();
     const opening = new SocketOpening(ends.server, limits);

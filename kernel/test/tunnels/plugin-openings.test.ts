@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Onward, type Opening, type ProxyModule } from '@postern/plugin-sdk';
 import { helloMessage, records } from './hello-bytes.js';
 import { PortFixture, readBytes, untilClosed } from './port-fixture.js';
@@ -78,6 +79,24 @@ describe('PublicPort, with a plugin that opens otherwise', () => {
       assert.equal(await fixture.answerTo(Buffer.concat([Buffer.from('KNOCK'), id, Buffer.from('stop')])), '');
     assert.equal(heard.length, 10);
     assert.equal((await fixture.refusal('signal_limit')).count, 1);
+  });
+
+  it('passes a message on whose sender did not wait, while the plugin is being loaded', async () => {
+    const stop = knocking(async (opening) => {
+      await opening.read(5);
+      return { kind: 'signal', connection: (await opening.read(4)).readUInt32BE(0), payload: await opening.read(4) };
+    });
+    const slow = { id: stop.id, load: () => sleep(50).then(() => stop.load()) };
+    await using fixture = await PortFixture.open({ halves: [slow] });
+    const client = await fixture.connect();
+    client.write(hello);
+    const handover = await fixture.handover();
+    const heard = new Promise<string>((resolve) => handover.onSignal((payload) => resolve(payload.toString())));
+    const id = Buffer.alloc(4);
+    id.writeUInt32BE(handover.connection);
+    const sender = await fixture.connect();
+    sender.write(Buffer.concat([Buffer.from('KNOCK'), id, Buffer.from('stop')]), () => sender.destroy());
+    assert.equal(await heard, 'stop');
   });
 
   it('ends a plugin that waits for nothing at the deadline', async () => {

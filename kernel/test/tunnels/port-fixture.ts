@@ -97,7 +97,8 @@ export class PortFixture implements AsyncDisposable {
 export async function untilClosed(socket: net.Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
-  if (!socket.destroyed) await once(socket, 'close');
+  // Not `once` of node:events, which rejects on the reset that often precedes a close.
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   return Buffer.concat(chunks).toString('latin1');
 }
 
