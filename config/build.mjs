@@ -1,10 +1,11 @@
 // Bundles the two programs into config/dist: one file to start with, the rest loaded by the command that needs it.
-import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
+const sdk = join(here, '../plugin-sdk/src');
 
 /** Packages with native parts, or that look for files of their own: they stay where npm put them. */
 const external = ['@lydell/node-pty', '@node-rs/argon2', '@photostructure/sqlite', 'ssh2', 'esbuild', 'tsx'];
@@ -31,6 +32,35 @@ const declarationsOnly = {
   },
 };
 
+/**
+ * Imports each name of the plugin SDK from the file that has it. Chunks are cut
+ * by which files reach each other: through the SDK's table of contents, an error
+ * class would bring the schema library with it into the smallest command.
+ */
+async function withoutTableOfContents() {
+  const index = await readFile(join(sdk, 'index.ts'), 'utf8');
+  const files = new Map();
+  for (const [, names, from] of index.matchAll(/export \{([^}]*)\} from '(\.[^']*)'/g))
+    for (const name of names.split(',')) files.set(name.replace(/\btype\b/, '').trim(), join(sdk, from));
+  const direct = (statement, names) => {
+    const wanted = names.split(',').map((name) => name.trim());
+    const values = wanted.filter((name) => name !== '' && !name.startsWith('type '));
+    if (!values.every((name) => files.has(name))) return statement;
+    const imports = values.map((name) => `import { ${name} } from ${JSON.stringify(files.get(name))};`);
+    // As many lines as before, so that positions stay right.
+    return imports.join(' ') + statement.replaceAll(/[^\n]/g, '');
+  };
+  return {
+    name: 'without-table-of-contents',
+    setup({ onLoad }) {
+      onLoad({ filter: /\/(kernel|config)\/src\/.*\.ts$/ }, async ({ path }) => {
+        const text = await readFile(path, 'utf8');
+        return { loader: 'ts', contents: text.replaceAll(/import \{([^}]*)\} from '@postern\/plugin-sdk';/g, direct) };
+      });
+    },
+  };
+}
+
 /** The plugins' summaries, so that the user's program starts without loading a plugin. */
 async function summaries(scratch) {
   const outfile = join(scratch, 'summaries.mjs');
@@ -48,6 +78,7 @@ export async function bundle() {
       outdir: join(scratch, 'dist'),
       splitting: true,
       external,
+      plugins: [await withoutTableOfContents()],
       define: { POSTERN_PLUGINS: JSON.stringify(await summaries(scratch)) },
       minifySyntax: true,
       minifyWhitespace: true,

@@ -14,7 +14,7 @@ export async function showRows<T>(rows: readonly T[], columns: readonly Column<T
 /** Writes a value for programs. */
 export async function showValue(value: unknown, format: Exclude<Format, 'table'>): Promise<void> {
   if (format === 'json') process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-  else process.stdout.write((await import('yaml')).stringify(value));
+  else process.stdout.write((await import('./yaml.js')).yamlText(value));
 }
 
 /** Writes one thing: as `name  value` lines for people. */

@@ -5,15 +5,16 @@ export function relativeTime(time: Date, now: Date): string {
   return seconds >= 0 ? `in ${text}` : `${text} ago`;
 }
 
-/** A length of time in its largest unit. */
+/** A length of time in its largest unit, rounded. */
 export function duration(seconds: number): string {
-  for (const [unit, size] of [
+  const units = [
     ['d', 86_400],
     ['h', 3600],
     ['m', 60],
-  ] as const)
-    if (seconds >= size * 2 || (seconds >= size && unit !== 'd')) return `${Math.floor(seconds / size)}${unit}`;
-  return `${Math.floor(seconds)}s`;
+  ] as const;
+  for (const [unit, size] of units)
+    if (Math.round(seconds / size) >= (unit === 'd' ? 2 : 1)) return `${Math.round(seconds / size)}${unit}`;
+  return `${Math.round(seconds)}s`;
 }
 
 /** `a=1, b=2`. */

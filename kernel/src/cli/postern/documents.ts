@@ -5,6 +5,7 @@ import { deleteDocument, getDocument, listDocuments, putDocument } from '../../a
 import { DocumentSource } from '../../configuration/document-source.js';
 import type { Format } from '../output/formats.js';
 import { showRows, showValue } from '../output/show.js';
+import { yamlText } from '../output/yaml.js';
 import { documentName } from './document-name.js';
 import { withAdmin, type AdminOptions } from './with-admin.js';
 
@@ -19,13 +20,7 @@ export async function get(kind: string, name: string | undefined, options: Optio
     one ? client.call(getDocument, documentName(kind, name)) : client.call(listDocuments, { kind }),
   );
   if (options.format === 'json') return showValue(found, 'json');
-  const { stringify } = await import('yaml');
-  process.stdout.write(
-    [found]
-      .flat()
-      .map((document) => stringify(document))
-      .join('---\n'),
-  );
+  process.stdout.write([found].flat().map(yamlText).join('---\n'));
 }
 
 export async function create({

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { PosternError } from '@postern/plugin-sdk';
 import { getDocument, putDocument } from '../../api/contract/documents.js';
 import { DocumentSource } from '../../configuration/document-source.js';
+import { yamlText } from '../output/yaml.js';
 import { runNative } from '../run-native.js';
 import { documentName } from './document-name.js';
 import { withAdmin, type AdminOptions } from './with-admin.js';
@@ -15,7 +16,7 @@ const edited = z.looseObject({ kind: z.string(), name: z.string() });
 export async function edit(kind: string, name: string | undefined, options: AdminOptions): Promise<void> {
   const wanted = documentName(kind, name);
   const { revision, ...before } = await withAdmin(options, (client) => client.call(getDocument, wanted));
-  const text = (await import('yaml')).stringify(before);
+  const text = yamlText(before);
   const directory = await mkdtemp(join(tmpdir(), 'postern-edit-'));
   const file = join(directory, `${wanted.kind}-${wanted.name}.yaml`);
   await writeFile(file, text, { mode: 0o600 });
