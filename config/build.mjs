@@ -1,5 +1,5 @@
 // Bundles the two programs into config/dist: one file to start with, the rest loaded by the command that needs it.
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -88,10 +88,24 @@ export async function bundle() {
     });
     const dist = join(here, 'dist');
     await rename(dist, join(scratch, 'old')).catch(() => {});
-    await rename(join(scratch, 'dist'), dist);
+    // Another build may have come first, and what it made is as good.
+    await rename(join(scratch, 'dist'), dist).catch((cause) => {
+      if (cause.code !== 'ENOTEMPTY' && cause.code !== 'EEXIST') throw cause;
+    });
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Builds, unless nothing has changed since. */
+export async function bundleIfStale() {
+  const built = await stat(join(here, 'dist/psh.js')).catch(() => undefined);
+  const folders = ['kernel/src', 'plugin-sdk/src', 'plugins', 'config/src'].map((folder) => join(here, '..', folder));
+  for (const folder of built ? folders : [])
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+      if (entry.name.endsWith('.ts') && (await stat(join(entry.parentPath, entry.name))).mtimeMs > built.mtimeMs)
+        return bundle();
+  if (!built) await bundle();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await bundle();

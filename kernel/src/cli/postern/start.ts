@@ -40,6 +40,7 @@ function welcome(started: StartedCluster): string {
       ? [`  The user ${demo.user} was made, with a password that works once:`, '', `      ${demo.password}`, '']
       : []),
     ...(cluster.port ? ['  Log in from another terminal:', '', `      ${loginCommand(started)}`, ''] : []),
+    ...(demo ? [] : ['  Make users with: postern users add <user> --role=access', '']),
     ...(demo ? ['  then try:', '', ...table(demo.tries), ''] : []),
     '  Stop with Ctrl-C.',
     '',

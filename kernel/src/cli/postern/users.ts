@@ -1,4 +1,7 @@
 import type { z } from 'zod';
+import { PosternError } from '@postern/plugin-sdk';
+import type { ApiClient } from '../../api/api-client.js';
+import { getCluster } from '../../api/contract/cluster.js';
 import {
   createUser,
   deleteUser,
@@ -9,7 +12,6 @@ import {
   type invitation,
   type userView,
 } from '../../api/contract/users.js';
-import { PosternError } from '@postern/plugin-sdk';
 import type { Format } from '../output/formats.js';
 import { showFields, showRows, showValue } from '../output/show.js';
 import { relativeTime } from '../output/words.js';
@@ -36,10 +38,7 @@ export async function listAll(options: Options): Promise<void> {
 }
 
 export async function add(name: string, { role = [], trait = {}, ...options }: Options & Changes): Promise<void> {
-  const made = await withAdmin(options, (client) =>
-    client.call(createUser, { name, roles: [...role], traits: copy(trait) }),
-  );
-  await showInvitation(made, options.format);
+  await invite(options, (client) => client.call(createUser, { name, roles: [...role], traits: copy(trait) }));
 }
 
 export async function update(
@@ -57,7 +56,7 @@ export async function update(
 }
 
 export async function reset(name: string, options: Options): Promise<void> {
-  await showInvitation(await withAdmin(options, (client) => client.call(resetUser, { name })), options.format);
+  await invite(options, (client) => client.call(resetUser, { name }));
 }
 
 export async function unlock(name: string, options: Options): Promise<void> {
@@ -69,12 +68,20 @@ export async function remove(name: string, options: Options): Promise<void> {
   if (options.format === 'table') process.stdout.write(`user ${name} deleted\n`);
 }
 
-async function showInvitation(made: z.output<typeof invitation>, format: Format): Promise<void> {
-  if (format !== 'table') return showValue(made, format);
+/** Makes an invitation and shows it with the pin, without which not everybody could believe the link. */
+async function invite(
+  options: Options,
+  make: (client: ApiClient) => Promise<z.output<typeof invitation>>,
+): Promise<void> {
+  const [made, { pins }] = await withAdmin(options, async (client) => [
+    await make(client),
+    await client.call(getCluster, {}),
+  ]);
+  if (options.format !== 'table') return showValue(made, options.format);
   const { user, url, expires } = made;
   process.stdout.write(
-    `Give ${user} this link. It works once, and until ${expires} (${relativeTime(new Date(expires), new Date())}):\n\n` +
-      `    ${url}\n\nThe user opens it with:\n\n    psh accept '${url}'\n`,
+    `Give ${user} this command. It works once, and until ${expires} (${relativeTime(new Date(expires), new Date())}):\n\n` +
+      `    psh accept '${url}' --ca-pin=${pins[0] ?? ''}\n`,
   );
 }
 

@@ -36,7 +36,7 @@ export function connectTls({
     const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), handshakeMs).unref();
     const fail = (cause: Error): void => {
       clearTimeout(timer);
-      reject(unreachable(proxy, cause));
+      reject(isDistrusted(cause) ? distrusted(servername, cause) : unreachable(proxy, cause));
     };
     socket.once('error', fail);
     socket.once('secureConnect', () => {
@@ -46,6 +46,18 @@ export function connectTls({
     });
   });
 }
+
+/** How OpenSSL and Node say that a certificate does not hold. */
+const isDistrusted = ({ code = '' }: NodeJS.ErrnoException): boolean =>
+  /CERT|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/.test(code) && !code.startsWith('ERR_SSL');
+
+const distrusted = (servername: string, cause: Error): PosternError =>
+  PosternError.public(
+    'unauthenticated',
+    `whoever answers is not ${servername} of the cluster that you know: ${cause.message}\n` +
+      'if the cluster was made anew, get its pin from its administrator and use psh login --ca-pin',
+    cause,
+  );
 
 export function unreachable(proxy: TlsTarget['proxy'], cause: Error): PosternError {
   const reason = cause instanceof AggregateError ? (cause.errors as Error[])[0]?.message : cause.message;
