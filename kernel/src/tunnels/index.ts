@@ -8,6 +8,7 @@ export { LiveConnections, maxSignalBytes } from './live-connections.js';
 export { openingLimits, SocketOpening, type OpeningLimits } from './opening.js';
 export { type ProxyHalf } from './proxy-halves.js';
 export { portLimits, PublicPort, type PortLimits, type PublicPortOptions } from './public-port.js';
+export { RateLimit } from './rate-limit.js';
 export { type ConnectionRefused } from './refusal-log.js';
 export { type RefusalReason } from './refusal.js';
 export { hashedPrefix, isLabel, isReservedName, routeLabel, routeName } from './route.js';

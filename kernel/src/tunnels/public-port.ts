@@ -92,7 +92,8 @@ export class PublicPort implements AsyncDisposable {
         const where = `${at.host ?? '*'}:${at.port}`;
         reject(PosternError.public('unavailable', `cannot listen on ${where}: ${cause.message}`, cause));
       });
-      port.#server.listen({ ...at }, resolve);
+      // A flood must not fill the queue of those who wait to be accepted: their clients try again a second later.
+      port.#server.listen({ ...at, backlog: 4096 }, resolve);
     });
     port.#server.removeAllListeners('error');
     // An accept fails when the process is out of descriptors: that connection is lost, and the port goes on.

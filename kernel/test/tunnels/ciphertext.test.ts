@@ -14,6 +14,7 @@ import { ProxyChild } from './proxy-child.js';
 import { TestAuthority } from './test-authority.js';
 import { fast } from './tunnel-fixture.js';
 
+const program = 'openssl';
 const name = `box.vault.${cluster}`;
 const question = 'select the number of the account of the minister';
 const answer = 'it is four, eight, fifteen, sixteen, twenty-three, forty-two';
@@ -63,7 +64,7 @@ async function askWithOpenssl(port: number, directory: string): Promise<string> 
   const trust = ['-CAfile', file('hosts.crt'), '-verify_return_error', '-verify_hostname', name];
   const own = ['-cert', file('alice.crt'), '-key', file('alice.key')];
   const to = ['-connect', `127.0.0.1:${port}`, '-servername', name];
-  const child = spawn('openssl', ['s_client', '-quiet', ...to, ...trust, ...own]);
+  const child = spawn(program, ['s_client', '-quiet', ...to, ...trust, ...own]);
   let printed = '';
   child.stdout.on('data', (text: Buffer) => (printed += text.toString()));
   child.stderr.resume();
@@ -101,7 +102,7 @@ describe('what passes through the tunnel code', function () {
   after(() => fs.rmSync(pki.directory, { recursive: true }));
 
   it('is ciphertext in every buffer, with proxy and agent in one process', async function () {
-    if (!isInstalled('openssl', 'version')) this.skip();
+    if (!isInstalled(program, 'version')) this.skip();
     const resource = new Resource(pki.box, pki.users.pem);
     const agents = new AgentTable();
     agents.add(
@@ -130,7 +131,7 @@ describe('what passes through the tunnel code', function () {
   });
 
   it('is ciphertext in every buffer of the proxy’s process, with the agent in another one', async function () {
-    if (!isInstalled('openssl', 'version')) this.skip();
+    if (!isInstalled(program, 'version')) this.skip();
     const resource = new Resource(pki.box, pki.users.pem);
     const services = await TestAuthority.create('services');
     const dump = path.join(pki.directory, 'dump');
