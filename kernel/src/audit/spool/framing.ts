@@ -2,11 +2,10 @@ import { crc32 } from 'node:zlib';
 import { maxLineBytes } from '../event.js';
 
 /*
- * One record of a spool, in text, so that a person can read it and a damaged
- * one ends at its newline:
+ * One record of a spool, in text, so that a person can read it:
  *
  *     00000123 89abcdef {"id":…}\n
- *     length   CRC-32   payload, which holds no newline
+ *     length   CRC-32   payload: a JSON object without a newline
  *
  * Both numbers are 8 lower-case hexadecimal digits; the CRC is over the payload.
  */
@@ -72,8 +71,11 @@ function frameEnd(bytes: Buffer, offset: number): number {
   return crc32(bytes.subarray(start, end)) === Number.parseInt(checksum, 16) ? end + 1 : damaged;
 }
 
+/** Looks for the next whole record by how its payload begins: the newline between the two may be lost as well. */
 function damageAt(bytes: Buffer, start: number, atEnd: boolean): FramePiece {
-  for (let next = bytes.indexOf(newline, start) + 1; next > 0; next = bytes.indexOf(newline, next) + 1) {
+  for (let found = bytes.indexOf('{"', start); found >= 0; found = bytes.indexOf('{"', found + 1)) {
+    const next = found - headerBytes;
+    if (next <= start) continue;
     const end = frameEnd(bytes, next);
     if (end > 0 || (end === incomplete && !atEnd)) return { kind: 'damage', start, end: next };
   }

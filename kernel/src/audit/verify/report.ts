@@ -26,16 +26,15 @@ export type ProblemKind =
   | 'journal_inserted'
   | 'journal_reordered'
   | 'journal_missing'
-  /** The log holds a number of a stream twice, or lacks numbers below its highest. */
+  /** The log holds a number of a stream twice, behind a higher one, or not at all below its highest. */
   | 'duplicate'
+  | 'reordered'
   | 'gap';
 
 /** What is worth knowing and not wrong. */
 export type NoticeKind =
   /** Lines behind the last checkpoint. */
   | 'unsigned'
-  /** An event that came after one with a higher number of its stream. */
-  | 'late'
   /** An entry that is no event. */
   | 'unreadable'
   /** A file that is no part of the layout. */

@@ -26,14 +26,11 @@ export class StreamCheck {
     const watched = this.#streams.get(key) ?? { agent, stream, ranges: new SequenceRanges(), events: 0 };
     this.#streams.set(key, watched);
     watched.events += 1;
-    const isLate = sequence < watched.ranges.last;
+    const isBehind = sequence < watched.ranges.last;
+    const what = `event ${sequence} of ${agent} (${stream})`;
     if (!watched.ranges.add(sequence))
-      this.problems.add(
-        'duplicate',
-        `entry ${index}`,
-        `event ${sequence} of ${agent} (${stream}) is here a second time`,
-      );
-    else if (isLate) this.notices.add('late', `entry ${index}`, `event ${sequence} of ${agent} came out of order`);
+      this.problems.add('duplicate', `entry ${index}`, `${what} is here a second time`);
+    else if (isBehind) this.problems.add('reordered', `entry ${index}`, `${what} stands behind a later one`);
   }
 
   /** Names the gaps, and tells what there is of each stream. */

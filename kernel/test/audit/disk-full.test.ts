@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { Delivery } from '../../src/audit/delivery.js';
+import { GroupSync } from '../../src/audit/spool/group-sync.js';
+import { verifyLog } from '../../src/audit/verify/index.js';
+import { codeIs, draft, FakeSink, Folder, keysFor, openLog, openSpool, range, sealer, Stream } from './support.js';
+
+/** A file system of its own, as small as said. `undefined` where this machine does not let us mount one. */
+class SmallDisk implements AsyncDisposable {
+  private constructor(
+    private readonly folder: Folder,
+    readonly path: string,
+  ) {}
+
+  static async mount(size: string): Promise<SmallDisk | undefined> {
+    const folder = await Folder.make();
+    const path = folder.in('disk');
+    await mkdir(path);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'postern-test', path], { stdio: 'pipe' });
+      return new SmallDisk(folder, path);
+    } catch (cause) {
+      await folder[Symbol.asyncDispose]();
+      process.stderr.write(`\n    SKIPPED: no file system can be mounted here: ${(cause as Error).message}\n`);
+      return undefined;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    execFileSync('umount', [this.path], { stdio: 'pipe' });
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+describe('a disk that is full', () => {
+  it('makes the spool refuse; what it took before is all there, and it goes on without a gap when there is room', async function () {
+    await using disk = await SmallDisk.mount('512k');
+    if (!disk) return this.skip();
+    await writeFile(`${disk.path}/ballast`, Buffer.alloc(200_000));
+    await using spool = await openSpool(`${disk.path}/spool`, { segmentBytes: 50_000, syncIntervalMs: 1 });
+    const sink = new FakeSink();
+    const emit = (): number | Promise<number> => spool.append(sealer().seal(draft('x'.repeat(700))));
+    const isRefused = (): boolean => {
+      try {
+        void emit();
+        return false;
+      } catch (cause) {
+        assert.ok(codeIs('audit_unavailable')(cause));
+        return true;
+      }
+    };
+    while (!isRefused());
+    const { written } = spool;
+    assert.ok(written > 50);
+    for (const _attempt of range(1, 5)) assert.ok(isRefused());
+    assert.equal(spool.written, written);
+    await rm(`${disk.path}/ballast`);
+    assert.equal(emit(), written + 1);
+    await using delivery = Delivery.start({ spool, sink, now: () => new Date() });
+    await delivery.idle();
+    assert.deepEqual(sink.sequences, range(1, written + 1));
+  });
+
+  it('makes the log refuse; what it acknowledged is all there, and it goes on when there is room', async function () {
+    await using disk = await SmallDisk.mount('1m');
+    if (!disk) return this.skip();
+    await writeFile(`${disk.path}/ballast`, Buffer.alloc(700_000));
+    const directory = `${disk.path}/log`;
+    const keys = keysFor();
+    const stream = new Stream('agent-1');
+    const accepted: string[] = [];
+    {
+      await using log = await openLog({ directory, keys, limits: { checkpointIntervalMs: 60_000 } });
+      let refused = stream.many(20);
+      for (;;) {
+        try {
+          await log.append(refused);
+        } catch (cause) {
+          assert.ok(codeIs('audit_unavailable')(cause));
+          break;
+        }
+        accepted.push(...refused.map(({ event: { id } }) => id));
+        refused = stream.many(20);
+      }
+      assert.equal(log.size, accepted.length);
+      await assert.rejects(log.append(refused), codeIs('audit_unavailable'));
+      await rm(`${disk.path}/ballast`);
+      await log.append(refused);
+      accepted.push(...refused.map(({ event: { id } }) => id));
+    }
+    const report = await verifyLog({ directory, keys: [keys.verifier] });
+    assert.deepEqual([report.ok, report.size, report.problems], [true, accepted.length, []]);
+    assert.deepEqual(report.agents[0]?.ranges, [[1, accepted.length]]);
+  });
+});
+
+describe('a disk that fails to sync', () => {
+  it('is final: nothing is called durable after it', async () => {
+    await using folder = await Folder.make();
+    const durable: number[] = [];
+    const failures: unknown[] = [];
+    const sync = new GroupSync({
+      directory: folder.path,
+      intervalMs: 1,
+      position: () => 7,
+      onDurable: (position) => durable.push(position),
+      onFailure: (error) => failures.push(error),
+    });
+    // No such file is open: the sync fails as that of a broken disk does.
+    sync.mark(1_000_000);
+    await assert.rejects(sync.flush(), codeIs('audit_unavailable'));
+    await assert.rejects(sync.flush(), codeIs('audit_unavailable'));
+    await assert.rejects(sync[Symbol.asyncDispose](), codeIs('audit_unavailable'));
+    assert.deepEqual([durable, failures.length], [[], 1]);
+  });
+});
