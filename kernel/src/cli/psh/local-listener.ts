@@ -34,6 +34,7 @@ export async function listenLoopback(port: number, serve: (socket: net.Socket) =
     socket.on('error', () => {});
     ownerOf(socket).then(
       (owner) => {
+        if (socket.destroyed) return;
         if (owner === mine) return serve(socket);
         process.stderr.write(
           `psh: a connection of ${owner === undefined ? 'an unknown user' : `user ${owner}`} was refused\n`,
