@@ -16,7 +16,7 @@ export interface TileFile {
  * tiles that nobody has taken yet.
  */
 export class TileWriter {
-  readonly #frontier = new Frontier();
+  #size = 0;
   readonly #levels: Buffer[][] = [[]];
   #bundle: Buffer[] = [];
   #full: TileFile[] = [];
@@ -29,27 +29,29 @@ export class TileWriter {
    */
   static async resume(directory: string, size: number, bundle: readonly Buffer[]): Promise<TileWriter | undefined> {
     const writer = new TileWriter();
-    const edge: { readonly level: number; readonly hashes: readonly Buffer[] }[] = [];
     for (let level = 0, nodes = size; nodes > 0; level += 1, nodes = Math.floor(nodes / tileWidth)) {
       const width = nodes % tileWidth;
       const name = { level, index: Math.floor(nodes / tileWidth), width };
       const hashes = width === 0 ? [] : await readHashes(directory, name);
       if (!hashes) return undefined;
       writer.#levels[level] = [...hashes];
-      edge.unshift({ level, hashes });
     }
-    for (const { level, hashes } of edge) for (const hash of hashes) writer.#frontier.push(hash, 8 * level);
+    writer.#size = size;
     writer.#bundle = bundle.map(bundledEntry);
     return writer;
   }
 
   /** How many entries the tree has. */
   get size(): number {
-    return this.#frontier.size;
+    return this.#size;
   }
 
+  /** The size and the root over it, put together from the right edge. */
   get head(): TreeHead {
-    return { size: this.#frontier.size, root: this.#frontier.root() };
+    const frontier = new Frontier();
+    for (const [level, hashes] of [...this.#levels.entries()].reverse())
+      for (const hash of hashes) frontier.push(hash, 8 * level);
+    return { size: this.#size, root: frontier.root() };
   }
 
   /** The hashes of the entries in the last, unfinished bundle. */
@@ -64,15 +66,14 @@ export class TileWriter {
 
   /** Appends an entry. Throws `limit_exceeded` for one that does not fit a bundle. */
   push(entry: Buffer): void {
-    const index = Math.floor(this.#frontier.size / tileWidth);
+    const index = Math.floor(this.#size / tileWidth);
     this.#bundle.push(bundledEntry(entry));
-    const leaf = leafHash(entry);
-    this.#frontier.push(leaf);
+    this.#size += 1;
     if (this.#bundle.length === tileWidth) {
       this.#complete(tilePath({ level: 'entries', index, width: tileWidth }), Buffer.concat(this.#bundle));
       this.#bundle = [];
     }
-    this.#add(0, index, leaf);
+    this.#add(0, index, leafHash(entry));
   }
 
   /** The tiles and bundles that have become full since the last call. */

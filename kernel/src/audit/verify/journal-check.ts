@@ -4,6 +4,8 @@ import type { Findings, NoticeKind, ProblemKind } from './report.js';
 
 /** How far the two are searched for the place where they agree again. */
 const reach = 64;
+/** What no line is: the lines of a journal hold no newline. */
+const none = Buffer.from('\n');
 /** How many lines in a row may differ before a file is given up. */
 const patience = 16;
 
@@ -36,7 +38,7 @@ export class JournalCheck {
   /** Compares the next entries, which begin at `index` and belong to one file. */
   async compare(index: number, entries: readonly Buffer[]): Promise<void> {
     await this.peek(index, entries.length);
-    for (let at = 0; at < entries.length;) {
+    for (let at = this.#agreeing(entries, 0); at < entries.length; at += this.#agreeing(entries, at)) {
       if (this.#differing >= patience) return;
       at += this.#step(index + at, entries.slice(at, at + reach + 1), [...this.#previous, ...entries.slice(0, at)]);
     }
@@ -55,17 +57,21 @@ export class JournalCheck {
     if (unsigned > 0) this.notices.add('unsigned', `entry ${size}`, `${unsigned} lines are behind the checkpoint`);
   }
 
-  /** Judges one entry, or several that are gone together; returns how many. */
+  /** Takes the lines that are as they should be, and returns how many. */
+  #agreeing(entries: readonly Buffer[], from: number): number {
+    let count = 0;
+    while (entries[from + count]?.equals(this.#queue[count] ?? none) === true) count += 1;
+    if (count === 0) return 0;
+    this.#queue.splice(0, count);
+    this.#differing = 0;
+    return count;
+  }
+
+  /** Judges one entry whose line is not as it should be, or several that are gone together; returns how many. */
   #step(index: number, [entry, ...next]: readonly Buffer[], before: readonly Buffer[]): number {
     const [line] = this.#queue;
     if (!entry) return 1;
-    if (!line) return this.#noteMissing(index);
-    if (line.equals(entry)) {
-      this.#queue.shift();
-      this.#differing = 0;
-      return 1;
-    }
-    return this.#differ(index, { entry, line, next, before });
+    return line ? this.#differ(index, { entry, line, next, before }) : this.#noteMissing(index);
   }
 
   #differ(index: number, difference: Difference): number {

@@ -34,6 +34,11 @@ interface Copies {
   readonly lines: readonly Buffer[];
 }
 
+interface Found {
+  readonly entry: Buffer;
+  readonly leaf: Buffer;
+}
+
 /**
  * Recomputes the tree from the entries, bundle by bundle, and compares every
  * tile and every root on the way. Where the three copies of an entry differ,
@@ -72,14 +77,35 @@ export class TreeCheck {
       hashes: await this.#read(tilePath(tile), 'tile_changed', () => readHashes(directory, tile)),
       lines: await journal.peek(first, width),
     };
-    const entries: Buffer[] = [];
+    const found: Found[] = [];
     for (let at = 0; at < width; at += 1) {
       const entry = this.#entry(first + at, at, copies);
-      if (!entry) return this.#truncated(first + at);
-      entries.push(entry);
+      if (!entry) break;
+      found.push(entry);
     }
+    this.#grow(found.map(({ leaf }) => leaf));
+    const entries = found.map(({ entry }) => entry);
+    for (const [at, entry] of entries.entries()) this.options.streams.add(first + at, entry);
     await journal.compare(first, entries);
-    return true;
+    return found.length === width || this.#truncated(first + found.length);
+  }
+
+  /** Takes the leaves of a bundle into the tree, all at once where no root on the way is wanted. */
+  #grow(leaves: readonly Buffer[]): void {
+    const bundle = new Frontier();
+    for (const leaf of leaves) bundle.push(leaf);
+    const { size } = this.#frontier;
+    const isWanted = this.options.targets.some(
+      ({ checkpoint }) => checkpoint.size > size && checkpoint.size < size + leaves.length,
+    );
+    if (leaves.length === tileWidth) this.#upper.push(bundle.root());
+    if (leaves.length === tileWidth && !isWanted) return this.#push(bundle.root(), 8);
+    for (const leaf of leaves) this.#push(leaf, 0);
+  }
+
+  #push(hash: Buffer, height: number): void {
+    this.#frontier.push(hash, height);
+    this.#compareRoots();
   }
 
   async #read(
@@ -97,26 +123,18 @@ export class TreeCheck {
     }
   }
 
-  /** Takes one entry into the tree; `undefined` where no copy of it is left. */
-  #entry(index: number, at: number, { entries, hashes, lines }: Copies): Buffer | undefined {
+  /** One entry, and the leaf that stands for it; `undefined` where no copy of it is left. */
+  #entry(index: number, at: number, { entries, hashes, lines }: Copies): Found | undefined {
     const bundled = entries?.[at];
     const line = lines[at];
     const entry = bundled ?? line;
     if (!entry) return undefined;
     const leaf = leafHash(entry);
     const tiled = hashes?.[at];
-    if (!tiled || tiled.equals(leaf)) return this.#take(index, entry, leaf);
+    if (!tiled || tiled.equals(leaf)) return { entry, leaf };
     const verdict = whichDiffers(tiled, leaf, bundled && line);
     this.options.problems.add(verdict.kind, `entry ${index}`, verdict.detail);
-    return verdict.kind === 'bundle_changed' && line ? this.#take(index, line, tiled) : this.#take(index, entry, leaf);
-  }
-
-  #take(index: number, entry: Buffer, leaf: Buffer): Buffer {
-    this.options.streams.add(index, entry);
-    this.#frontier.push(leaf);
-    this.#upper.push(leaf);
-    this.#compareRoots();
-    return entry;
+    return verdict.kind === 'bundle_changed' && line ? { entry: line, leaf: tiled } : { entry, leaf };
   }
 
   #truncated(index: number): boolean {

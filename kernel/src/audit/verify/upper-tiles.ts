@@ -8,10 +8,10 @@ interface Recomputed {
   readonly hashes: readonly Buffer[];
 }
 
-/** Recomputes the tiles above the leaves and compares them with those on disk. */
+/** Recomputes the tiles above the leaves, from the roots of full bundles, and compares them with those on disk. */
 export class UpperTiles {
-  /** The hashes of the unfinished tile of each level, leaves included, and how many tiles are finished. */
-  readonly #levels: { hashes: Buffer[]; finished: number }[] = [];
+  /** The hashes of the unfinished tile of each level from 1 on, and how many tiles are finished. */
+  readonly #levels: ({ hashes: Buffer[]; finished: number } | undefined)[] = [];
   #full: Recomputed[] = [];
 
   constructor(
@@ -19,8 +19,9 @@ export class UpperTiles {
     private readonly problems: Findings<ProblemKind>,
   ) {}
 
-  push(leaf: Buffer): void {
-    this.#add(0, leaf);
+  /** Takes the root over a full bundle. */
+  push(root: Buffer): void {
+    this.#add(1, root);
   }
 
   /** Compares the tiles that have become full since the last call. */
@@ -31,8 +32,8 @@ export class UpperTiles {
   /** Compares the partial tiles at the right edge. */
   async finish(): Promise<void> {
     await this.compare();
-    for (const [level, { hashes, finished }] of this.#levels.entries())
-      if (level > 0 && hashes.length > 0) await this.#compareOne({ level, index: finished, hashes });
+    for (const [level, tile] of this.#levels.entries())
+      if (tile && tile.hashes.length > 0) await this.#compareOne({ level, index: tile.finished, hashes: tile.hashes });
   }
 
   #add(level: number, hash: Buffer): void {
@@ -40,7 +41,7 @@ export class UpperTiles {
     tile.hashes.push(hash);
     if (tile.hashes.length < tileWidth) return;
     const { hashes, finished } = tile;
-    if (level > 0) this.#full.push({ level, index: finished, hashes });
+    this.#full.push({ level, index: finished, hashes });
     this.#levels[level] = { hashes: [], finished: finished + 1 };
     const subtree = new Frontier();
     for (const node of hashes) subtree.push(node);
