@@ -20,7 +20,10 @@ export async function edit(kind: string, name: string | undefined, options: Admi
   const directory = await mkdtemp(join(tmpdir(), 'postern-edit-'));
   const file = join(directory, `${wanted.kind}-${wanted.name}.yaml`);
   await writeFile(file, text, { mode: 0o600 });
-  await openEditor(file);
+  await openEditor(file).catch(async (cause: unknown) => {
+    await rm(directory, { recursive: true });
+    throw cause;
+  });
   const after = await readFile(file, 'utf8');
   if (after === text) {
     process.stdout.write('nothing was changed\n');
