@@ -29,7 +29,7 @@ export interface AddedBlock {
 const clusterName = /^[a-z0-9][a-z0-9.-]*$/;
 
 /** The directory of all profiles: `POSTERN_HOME`, or `.psh` in the home directory. */
-export const profilesDirectory = (): string => process.env['POSTERN_HOME'] ?? join(homedir(), '.psh');
+const profilesDirectory = (): string => process.env['POSTERN_HOME'] ?? join(homedir(), '.psh');
 
 /** Where a login keeps what belongs to one cluster. Every file is 0600. */
 export class Profile {
