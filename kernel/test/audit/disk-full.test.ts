@@ -115,3 +115,34 @@ describe('a disk that fails to sync', () => {
     assert.deepEqual([durable, failures.length], [[], 1]);
   });
 });
+
+describe('a spool whose directory is taken away', () => {
+  it('fails for good at the next sync: everybody hears of it, and nothing more is accepted', async () => {
+    await using folder = await Folder.make();
+    const spool = await openSpool(folder.in('spool'), { syncIntervalMs: 60_000, maxBytes: 1500, segmentBytes: 1000 });
+    let held = spool.append(sealer().seal(draft('x')));
+    while (typeof held === 'number') held = spool.append(sealer().seal(draft('x')));
+    const turnedAway = assert.rejects(held, codeIs('audit_unavailable'));
+    await rm(folder.in('spool'), { recursive: true });
+    await assert.rejects(spool.flush(), codeIs('audit_unavailable'));
+    await turnedAway;
+    assert.throws(() => spool.append(sealer().seal(draft('y'))), codeIs('audit_unavailable'));
+    assert.ok(codeIs('audit_unavailable')(spool.failure));
+    await using delivery = Delivery.start({ spool, sink: new FakeSink(), now: () => new Date() });
+    assert.equal(delivery.state.ready, false);
+    await spool[Symbol.asyncDispose]();
+  });
+
+  it('refuses what needs another file, also for those who waited', async () => {
+    await using folder = await Folder.make();
+    const spool = await openSpool(folder.in('spool'), { syncIntervalMs: 60_000, maxBytes: 1500, segmentBytes: 300 });
+    let held = spool.append(sealer().seal(draft('x')));
+    while (typeof held === 'number') held = spool.append(sealer().seal(draft('x')));
+    await spool.flush();
+    await rm(folder.in('spool'), { recursive: true });
+    const turnedAway = assert.rejects(held, codeIs('audit_unavailable'));
+    spool.acknowledge(spool.written);
+    await turnedAway;
+    await spool[Symbol.asyncDispose]();
+  });
+});

@@ -42,6 +42,11 @@ export class Journal implements AsyncDisposable {
     return new Journal(directory, { size: last * entriesPerFile + lines, bytes: full ? 0 : bytes });
   }
 
+  /** Why it takes nothing any more, once it does not. */
+  get failure(): PosternError | undefined {
+    return this.#failure;
+  }
+
   get end(): JournalEnd {
     return this.durable;
   }

@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
 import { Bell } from '../bell.js';
+import type { DeliveryState } from '../delivery-health.js';
 import type { AuditEvent, AuditRecord, EventDraft } from '../event.js';
 import { LockFile } from '../lock-file.js';
 import type { AuditSink } from '../sink.js';
@@ -136,9 +137,10 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     return this.options.directory;
   }
 
-  /** Why checkpoints cannot be written at the moment. */
-  get failure(): PosternError | undefined {
-    return this.#publisher.failure;
+  /** Whether events are taken, and what is wrong: without a signer, events are taken and checkpoints wait. */
+  get state(): DeliveryState {
+    const failure = this.#journal.failure ?? this.#publisher.failure;
+    return { ready: !this.#journal.failure, ...(failure && { reason: failure.message }) };
   }
 
   /** A signed checkpoint over everything that was appended before the call. */

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
+import { readBounded } from '../bounded-file.js';
 import {
   Frontier,
   leafHash,
+  maxNoteBytes,
   openCheckpoint,
   TileWriter,
   tileWidth,
@@ -59,10 +60,7 @@ export async function recoverLog(identity: LogIdentity): Promise<RecoveredLog> {
 }
 
 async function lastCheckpoint({ directory, origin, verifiers }: LogIdentity): Promise<Checkpoint | undefined> {
-  const bytes = await readFile(join(directory, 'checkpoint')).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return undefined;
-    throw cause;
-  });
+  const bytes = await readBounded(join(directory, 'checkpoint'), maxNoteBytes);
   return bytes && openCheckpoint(bytes, verifiers, origin);
 }
 

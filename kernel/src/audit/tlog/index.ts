@@ -17,7 +17,7 @@ export {
 } from './note.js';
 export { extendsTree, includes, type InclusionClaim, type TreeHead } from './proof-check.js';
 export { proveConsistency, proveInclusion, treeRoot, type SubtreeSource } from './proof.js';
-export { readEntries, readHashes, tileSource, widthAt } from './tile-files.js';
+export { readEntries, readHashes, readTile, readTileFile, tileSource, widthAt } from './tile-files.js';
 export { TileWriter, type TileFile } from './tile-writer.js';
 export {
   bundleEntries,

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
+import { readBounded } from '../bounded-file.js';
 import { Frontier } from './frontier.js';
 import { hashLength } from './merkle.js';
 import type { SubtreeSource } from './proof.js';
-import { bundleEntries, tilePath, tileWidth, type TileName } from './tile.js';
+import { bundleEntries, maxBundleBytes, maxTileBytes, tilePath, tileWidth, type TileName } from './tile.js';
 
 /** How wide tile `index` of `level` is in a tree of `size` leaves: 0 where it does not exist yet. */
 export function widthAt(level: number | 'entries', index: number, size: number): number {
@@ -12,15 +12,17 @@ export function widthAt(level: number | 'entries', index: number, size: number):
   return Math.max(0, Math.min(tileWidth, nodes - index * tileWidth));
 }
 
+/** A file of the layout by its name, bounded; `undefined` where there is none. */
+export const readTileFile = (directory: string, name: TileName): Promise<Buffer | undefined> =>
+  readBounded(join(directory, tilePath(name)), name.level === 'entries' ? maxBundleBytes : maxTileBytes);
+
 /** A tile as it lies on disk: the partial one where it is there, or else the full one that has replaced it. */
-async function readTile(directory: string, name: TileName): Promise<{ bytes: Buffer; width: number } | undefined> {
+export async function readTile(
+  directory: string,
+  name: TileName,
+): Promise<{ readonly bytes: Buffer; readonly width: number } | undefined> {
   for (const width of new Set([name.width, tileWidth])) {
-    const bytes = await readFile(join(directory, tilePath({ ...name, width }))).catch(
-      (cause: NodeJS.ErrnoException) => {
-        if (cause.code === 'ENOENT') return undefined;
-        throw cause;
-      },
-    );
+    const bytes = await readTileFile(directory, { ...name, width });
     if (bytes) return { bytes, width };
   }
   return undefined;

@@ -1,4 +1,5 @@
 import { PosternError } from '@postern/plugin-sdk';
+import { hashLength } from './merkle.js';
 
 /** How many hashes a full tile, and how many entries a full bundle, holds (C2SP tlog-tiles). */
 export const tileWidth = 256;
@@ -36,6 +37,10 @@ export function parseTilePath(path: string): TileName | undefined {
 
 /** The longest entry that a bundle can hold, in bytes: its length is an uint16. */
 export const maxEntryBytes = 0xffff;
+
+/** The most bytes that a tile of hashes, and that a bundle of entries, can have. */
+export const maxTileBytes = tileWidth * hashLength;
+export const maxBundleBytes = tileWidth * (2 + maxEntryBytes);
 
 /** An entry as it stands in a bundle: big-endian uint16 length, then the bytes. */
 export function bundledEntry(entry: Buffer): Buffer {

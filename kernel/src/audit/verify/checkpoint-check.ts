@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
+import { readBounded } from '../bounded-file.js';
 import {
   maxNoteBytes,
   openCheckpoint,
@@ -26,12 +26,12 @@ export async function checkCheckpoint(
   origin: string | undefined,
   problems: Findings<ProblemKind>,
 ): Promise<CheckedCheckpoint> {
-  const bytes = await readBounded(join(directory, 'checkpoint'));
-  if (!bytes) {
-    problems.add('checkpoint_missing', 'checkpoint', 'there is no checkpoint');
-    return { signers: [] };
-  }
   try {
+    const bytes = await readBounded(join(directory, 'checkpoint'), maxNoteBytes);
+    if (!bytes) {
+      problems.add('checkpoint_missing', 'checkpoint', 'there is no checkpoint');
+      return { signers: [] };
+    }
     const checkpoint = parseCheckpoint(parseNote(bytes).text);
     if (origin !== undefined && checkpoint.origin !== origin)
       problems.add('checkpoint_origin', 'checkpoint', `it is of ${checkpoint.origin}, not of ${origin}`);
@@ -48,21 +48,6 @@ function signersOf(bytes: Buffer, keys: readonly NoteVerifier[], problems: Findi
   } catch (cause) {
     problems.add('checkpoint_signature', 'checkpoint', PosternError.from(cause).message);
     return [];
-  }
-}
-
-async function readBounded(path: string): Promise<Buffer | undefined> {
-  const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return undefined;
-    throw cause;
-  });
-  if (!handle) return undefined;
-  try {
-    const target = Buffer.alloc(maxNoteBytes + 1);
-    const { bytesRead } = await handle.read(target, 0, target.length, 0);
-    return target.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
   }
 }
 

@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PosternError } from '@postern/plugin-sdk';
 import { unfinishedSuffix } from '../durable-file.js';
-import { parseTilePath, tilePath, tileWidth, widthAt, type TileName } from '../tlog/index.js';
+import { parseTilePath, readTile, readTileFile, tilePath, widthAt, type TileName } from '../tlog/index.js';
 import type { Findings, NoticeKind, ProblemKind } from './report.js';
 
 export interface LeftoverOptions {
@@ -41,22 +42,17 @@ async function* filesBelow(directory: string, folder: string): AsyncGenerator<st
 
 async function checkPartial({ directory, size, problems }: LeftoverOptions, name: TileName): Promise<void> {
   const path = tilePath(name);
-  const earlier = await readFile(join(directory, path));
-  const width = widthAt(name.level, name.index, size);
-  const now = await readNow(directory, { ...name, width });
-  // Whether the tile of today is right has been found out before.
-  if (!now) return;
-  if (earlier.length !== lengthOf(now, name)) problems.add('tile_changed', path, 'its length is wrong');
-  else if (!now.subarray(0, earlier.length).equals(earlier))
-    problems.add('tile_changed', path, 'it is not the beginning of the tile that has replaced it');
-}
-
-async function readNow(directory: string, name: TileName): Promise<Buffer | undefined> {
-  for (const width of [name.width, tileWidth]) {
-    const bytes = await readFile(join(directory, tilePath({ ...name, width }))).catch(() => undefined);
-    if (bytes) return bytes;
+  try {
+    const earlier = await readTileFile(directory, name);
+    const now = await readTile(directory, { ...name, width: widthAt(name.level, name.index, size) });
+    // Whether the tile of today is there and right has been found out before.
+    if (!earlier || !now) return;
+    if (earlier.length !== lengthOf(now.bytes, name)) problems.add('tile_changed', path, 'its length is wrong');
+    else if (!now.bytes.subarray(0, earlier.length).equals(earlier))
+      problems.add('tile_changed', path, 'it is not the beginning of the tile that has replaced it');
+  } catch (cause) {
+    problems.add('tile_changed', path, PosternError.from(cause).message);
   }
-  return undefined;
 }
 
 /** How many bytes the first entries or hashes of a tile take; -1 where it has not so many. */
