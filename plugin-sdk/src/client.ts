@@ -77,6 +77,7 @@ export interface Addition {
   readonly comment: string;
   /** Where a new block goes: some formats give the first match precedence, others the last. */
   readonly place: 'top' | 'bottom';
+  /** What stands in the block behind the sections. */
   readonly text: string;
   /** Patterns of the user's own lines that this block must not shadow; the matching part is left out with a warning. */
   readonly sections?: readonly { readonly pattern: RegExp; readonly text: string; readonly name: string }[];

@@ -71,7 +71,7 @@ describe('the parts of a block', () => {
   it('leave out what the user has written, every time', () => {
     for (let time = 0; time < 3; time++) {
       const { body, omitted } = compose({ text: 'Include x', sections }, 'Host web\n  Port 9\n');
-      assert.equal(body, 'Include x\nHost db\n  Port 2\n');
+      assert.equal(body, 'Host db\n  Port 2\nInclude x\n');
       assert.deepEqual(omitted, ['web']);
     }
   });

@@ -14,7 +14,7 @@ export function compose({ text, sections = [] }: Pick<Addition, 'text' | 'sectio
   const kept = sections.filter(({ pattern }) => !shadowed(pattern));
   const omitted = sections.filter((section) => !kept.includes(section)).map(({ name }) => name);
   return {
-    body: [text, ...kept.map((section) => section.text)]
+    body: [...kept.map((section) => section.text), text]
       .filter((part) => part !== '')
       .map(ended)
       .join(''),
