@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import type { Spool } from '../../src/audit/spool/index.js';
 import { codeIs, draft, Folder, openSpool, range, sealer } from './support.js';
-import { readAll, sequences } from './spool-support.js';
+import { readAll, segments, sequences } from './spool-support.js';
 
 describe('a full spool', () => {
   const limits = { maxBytes: 6000, segmentBytes: 1500, reserveBytes: 4000 };
@@ -72,6 +72,20 @@ describe('a full spool', () => {
     await spool.flush();
     spool.acknowledge(spool.written);
     await Promise.all([...held, last]);
+  });
+
+  it('has room again once all was acknowledged, also where one segment was all it had', async () => {
+    await using folder = await Folder.make();
+    await using spool = await openSpool(folder.path, { ...limits, segmentBytes: 1_000_000 });
+    for (const _round of range(1, 3)) {
+      const { held } = await fill(spool);
+      assert.equal((await segments(folder)).length, 1);
+      spool.acknowledge(spool.written);
+      await Promise.all(held);
+      await spool.flush();
+      spool.acknowledge(spool.written);
+    }
+    assert.ok(spool.backlog.bytes <= limits.maxBytes);
   });
 
   it('turns everybody away when it closes', async () => {

@@ -6,7 +6,7 @@ import { event, field, PosternError, type EventCatalog } from '@postern/plugin-s
 import { z } from 'zod';
 import { Catalog } from '../../src/audit/catalog.js';
 import { EventSealer } from '../../src/audit/event-sealer.js';
-import { parseRecord, type AuditRecord, type EventDraft } from '../../src/audit/event.js';
+import { ownRecord, type AuditRecord, type EventDraft } from '../../src/audit/event.js';
 import { AuditLog, logOrigin, type LogLimits } from '../../src/audit/log/index.js';
 import type { AuditSink } from '../../src/audit/sink.js';
 import { Spool, type SpoolLimits } from '../../src/audit/spool/index.js';
@@ -113,7 +113,7 @@ export class Stream {
     return this.#sealer.seal(draft(verb, more)).map(({ before, after }) => {
       this.#sequence += 1;
       const stamp = `,"agent":"${this.agent}","stream":"${this.stream}","sequence":${this.#sequence}`;
-      return parseRecord(Buffer.from(before + stamp + after));
+      return ownRecord(Buffer.from(before + stamp + after));
     });
   }
 

@@ -205,6 +205,7 @@ export class Spool implements AsyncDisposable {
   #write({ events, closing }: Batch): number | undefined {
     const bytes = this.#encode(events);
     const limit = this.#limits.maxBytes + (closing ? this.#limits.reserveBytes : 0);
+    if (this.#bytes + bytes.length > limit) this.#dropAcknowledged();
     if (this.#bytes + bytes.length > limit) return undefined;
     if (this.#active.size > 0 && this.#active.size + bytes.length > this.#limits.segmentBytes) this.#rotate();
     this.#active.append(bytes);
@@ -237,6 +238,13 @@ export class Spool implements AsyncDisposable {
     this.#sync.markDirectory();
     this.#active = next;
     this.#segments.push(next);
+  }
+
+  /** Lets the segment go that is being written, where everything in it was acknowledged. */
+  #dropAcknowledged(): void {
+    if (this.#active.size === 0 || this.acknowledged < this.#written) return;
+    this.#rotate();
+    this.#removeUpTo(this.acknowledged);
   }
 
   #removeUpTo(sequence: number): void {
