@@ -67,9 +67,9 @@ function decideOrThrow(subject: Subject, resource: Target, { question: asked, ..
   if (!entrant.allowed) return entrant;
   const { roles, options } = entrant;
   const one: Case = { ...judgement, labels, traits: identity.traits };
-  const { against, for: speaking, principals } = weigh(roles, one);
+  const { against, for: speaking, principals, excluded } = weigh(roles, one);
   if (against.length > 0) return { allowed: false, question, code: 'access_denied', because: against };
-  if (speaking.length > 0) return { allowed: true, question, options, principals, because: speaking };
+  if (speaking.length > 0) return { allowed: true, question, options, principals, excluded, because: speaking };
   const because = [...shortfalls(roles, one), ...missingRoles(question.roles, subject)];
   return { allowed: false, question, code: 'access_denied', because };
 }

@@ -46,6 +46,8 @@ export interface Allowed {
   readonly options: EffectiveOptions;
   /** Whom the user may become, by the entries that allow this; a name may contain `*`. */
   readonly principals: readonly string[];
+  /** Whom the user may not become, though a `*` among the principals covers it; a name may contain `*`. */
+  readonly excluded: readonly string[];
   readonly because: readonly Reason[];
 }
 

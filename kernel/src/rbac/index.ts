@@ -8,7 +8,7 @@ export { compileLabels, selects, type LabelConditions, type Labels, type LabelSe
 export { describeTarget, lockDocument, lockedBy, lockTarget, type Lock, type LockTarget } from './lock.js';
 export { mergeOptions, roleOptions, sessionEnd, type EffectiveOptions, type RoleOptions } from './options.js';
 export { presetRoles } from './presets.js';
-export { namesPrincipal } from './principal-names.js';
+export { mayBecome, namesPrincipal } from './principal-names.js';
 export { certificateLifetime, principalsOf, type Grantee } from './principals.js';
 export { printable } from './printable.js';
 export { problemText, type Path, type Problem } from './problem.js';

@@ -31,7 +31,7 @@ function decideOrThrow({ subject, kind, verb }: ApiRequest): Decision {
   const against = roles.flatMap((role) => unreadable(role) ?? matching(role, 'deny', question));
   if (against.length > 0) return { allowed: false, question, code: 'access_denied', because: against };
   const because = roles.flatMap((role) => matching(role, 'allow', question));
-  if (because.length > 0) return { allowed: true, question, options, principals: [], because };
+  if (because.length > 0) return { allowed: true, question, options, principals: [], excluded: [], because };
   const detail = `no rule allows to ${verb} ${kind}`;
   return { allowed: false, question, code: 'access_denied', because: [{ clause: 'allow', part: 'rules', detail }] };
 }

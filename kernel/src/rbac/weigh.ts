@@ -23,6 +23,8 @@ export interface Weighed {
   readonly for: readonly Reason[];
   /** Whom the entries that speak for let the user become. */
   readonly principals: readonly string[];
+  /** Whom entries of `deny` on this resource name. */
+  readonly excluded: readonly string[];
 }
 
 /** Reads every entry that the roles have for the protocol. An entry that fails under `deny` speaks against. */
@@ -44,7 +46,8 @@ export function weigh(roles: readonly CompiledRole[], one: Case): Weighed {
       if (reason) speaking.push(reason);
     }
   }
-  return { against, for: speaking, principals: principalsWithin(named.allowed, named.denied) };
+  const principals = principalsWithin(named.allowed, named.denied);
+  return { against, for: speaking, principals, excluded: [...new Set(named.denied)].sort() };
 }
 
 /** What each entry would have needed to allow, and each role that has no entry. Called only where nothing speaks for. */

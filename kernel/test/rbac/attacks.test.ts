@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { decide, decideRule, decideVisible, visible, type Decision } from '../../src/rbac/index.js';
+import { decide, decideRule, decideVisible, mayBecome, visible, type Decision } from '../../src/rbac/index.js';
 import { books, desk, everywhere, holding, identity, ledger, protocols, rolesOf, type Circumstances } from './world.js';
 
 const everything = { ledger: { ...everywhere, users: ['*'], books: ['*'] } };
@@ -140,6 +140,19 @@ describe('attacks on decisions', () => {
     const denied = holding({ a: { allow: everything }, b: { deny: { ledger: { ...everywhere, users: ['x'] } } } });
     const half = { ...ledger, auth: { ...ledger.auth, forbids: () => undefined as never } };
     assert.ok(!decide({ subject: denied, resource: books, protocol: half, ask }).allowed);
+  });
+
+  it('a wildcard among the principals does not cover a name that a role denies', () => {
+    const documents = {
+      a: { allow: everything },
+      b: { deny: { ledger: { ...everywhere, users: ['root', 'admin-*'] } } },
+    };
+    const decision = decided(documents, {}, { user: 'app', book: 'sales' });
+    assert.ok(decision.allowed);
+    assert.deepEqual(
+      ['app', 'root', 'admin-1'].map((name) => mayBecome(decision, name)),
+      [true, false, false],
+    );
   });
 
   it('a role document that changes after it was prepared changes no decision', () => {

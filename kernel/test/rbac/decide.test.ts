@@ -1,17 +1,6 @@
 import assert from 'node:assert/strict';
 import { decide, type Decision, type Lock } from '../../src/rbac/index.js';
-import {
-  books,
-  desk,
-  everywhere,
-  faulty,
-  holding,
-  ledger,
-  now,
-  protocols,
-  rolesOf,
-  type Circumstances,
-} from './world.js';
+import { books, desk, everywhere, holding, ledger, now, rolesOf, type Circumstances } from './world.js';
 
 const readers = { allow: { ledger: { labels: { env: ['staging', 'prod'] }, users: ['reader'], books: ['*'] } } };
 const ask = { user: 'reader', book: 'sales' };
