@@ -33,6 +33,11 @@ export class DataDirectory {
     return join(this.path, 'recordings');
   }
 
+  /** What this process is called. */
+  get instanceName(): string {
+    return join(this.path, 'name');
+  }
+
   /** Whoever may open it is the cluster's administrator. */
   get adminSocket(): string {
     return join(this.path, 'admin.sock');

@@ -10,7 +10,10 @@ export interface ExplainerOptions {
   readonly now: () => Date;
 }
 
-/** Decides accesses that nobody makes: as if the user had just logged in. The decision is the one that agents make. */
+/** An address to be pinned to and to come from: where a user is, is not what is asked here. */
+const anywhere = '192.0.2.1';
+
+/** Decides accesses that nobody makes: as if the user had just logged in, with a second factor, and connected from there. The decision is the one that agents make. */
 export class Explainer {
   constructor(private readonly options: ExplainerOptions) {}
 
@@ -45,8 +48,17 @@ export class Explainer {
       serial: '0',
       expires: new Date(now().getTime() + 60_000),
       requests: [],
+      mfa: { device: 'any', at: now() },
+      pinnedAddress: anywhere,
     };
-    const subject = { identity, now: now(), user: view.user(name), roles: view.roles, locks: view.locks };
+    const subject = {
+      identity,
+      source: anywhere,
+      now: now(),
+      user: view.user(name),
+      roles: view.roles,
+      locks: view.locks,
+    };
     return decide({ subject, resource, protocol, ask: ask.data });
   }
 }

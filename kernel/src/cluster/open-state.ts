@@ -1,5 +1,4 @@
 import { createPublicKey } from 'node:crypto';
-import { hostname } from 'node:os';
 import { PosternError, type AnyProtocol, type Logger } from '@postern/plugin-sdk';
 import {
   AuditLog,
@@ -7,6 +6,7 @@ import {
   Catalog,
   formatVerifierKey,
   logOrigin,
+  noteVerifier,
   type EventDraft,
   type NoteSigner,
 } from '../audit/index.js';
@@ -15,6 +15,7 @@ import { LocalRecordings } from '../recordings/index.js';
 import { SqliteStore, type Store } from '../storage/index.js';
 import { ClusterView } from './cluster-view.js';
 import { DataDirectory } from './data-directory.js';
+import { instanceName } from './instance-name.js';
 import type { Shutdown } from './shutdown.js';
 
 /** Everything that an Auth Service and its neighbours in the process keep. */
@@ -46,18 +47,23 @@ export interface OpenStateOptions {
   readonly failed: (cause: PosternError) => void;
 }
 
+/** How long the end of a process waits for its events to reach the log; what does not is in the spool. */
+const drainMs = 10_000;
+
 /** Opens the state in a data directory, and creates it at the first start. `shutdown` closes it. */
 export async function openState(options: OpenStateOptions, shutdown: Shutdown): Promise<ClusterState> {
   const { cluster, protocols, now, failed } = options;
   const directory = await DataDirectory.open(options.data);
-  const store = shutdown.keep('the store', await SqliteStore.open({ path: directory.store }));
+  const store = shutdown.keep('the store', await SqliteStore.open({ path: directory.store, now, log: options.logger }));
   const path = options.wrappingKey ?? directory.wrappingKey;
   const sealer = new EnvelopeSealer(await openWrappingKey({ path, storePaths: [directory.store] }));
   const issuer = await CertificateIssuer.open({ store, sealer, cluster, now });
-  const agent = options.agent ?? labelOf(hostname());
+  const agent = await instanceName(directory.instanceName, options.agent);
   const catalog = Catalog.of(protocols.values());
-  const signer = auditSigner(issuer, logOrigin(cluster, agent));
-  let note = (_: EventDraft): void => {};
+  const [signer, ...retired] = auditSigners(issuer, logOrigin(cluster, agent));
+  // What the log has to say while it opens waits for the trail that will carry it.
+  const early: EventDraft[] = [];
+  let note = (notice: EventDraft): void => void early.push(notice);
   const auditLog = shutdown.keep(
     'the audit log',
     await AuditLog.open({
@@ -65,6 +71,7 @@ export async function openState(options: OpenStateOptions, shutdown: Shutdown): 
       cluster,
       instance: agent,
       signer,
+      trusted: retired.map(({ name, publicKey }) => noteVerifier(name, publicKey)),
       onNotice: (notice) => note(notice),
     }),
   );
@@ -85,30 +92,21 @@ export async function openState(options: OpenStateOptions, shutdown: Shutdown): 
       .then(() => trail.emitter.emit(notice))
       .catch((cause: unknown) => failed(PosternError.from(cause)));
   };
-  shutdown.after('the audit spool', () => trail.delivery.idle());
+  for (const notice of early) note(notice);
+  shutdown.after('the audit spool', () => trail.delivery.idle(AbortSignal.timeout(drainMs)));
   const recordings = await LocalRecordings.open(directory.recordings, now);
   const view = shutdown.keep('the view', await ClusterView.start({ cluster, store, protocols, failed }));
   const auditVerifier = formatVerifierKey(signer.name, signer.publicKey);
   return { directory, agent, store, sealer, issuer, catalog, auditLog, auditVerifier, trail, view, recordings };
 }
 
-function auditSigner(issuer: CertificateIssuer, name: string): NoteSigner {
-  const [key] = issuer.bundle('audit').audit;
-  if (!key) throw new PosternError('internal', 'the audit authority has no key');
-  const jwk = createPublicKey(key.publicKey).export({ format: 'jwk' });
-  return {
+/** The active key signs; the keys behind it only verify what they signed before a rotation. */
+function auditSigners(issuer: CertificateIssuer, name: string): [NoteSigner, ...NoteSigner[]] {
+  const [active, ...retired] = issuer.bundle('audit').audit.map(({ publicKey }) => ({
     name,
-    publicKey: Buffer.from(jwk.x ?? '', 'base64url'),
+    publicKey: Buffer.from(createPublicKey(publicKey).export({ format: 'jwk' }).x ?? '', 'base64url'),
     sign: async (bytes: Buffer) => (await issuer.signAudit(bytes)).signature,
-  };
-}
-
-/** A host's name as a DNS label. */
-function labelOf(name: string): string {
-  const label = name
-    .toLowerCase()
-    .replace(/\..*$/, '')
-    .replaceAll(/[^a-z0-9-]/g, '-')
-    .replaceAll(/^-+|-+$/g, '');
-  return label === '' ? 'agent' : label.slice(0, 63);
+  }));
+  if (!active) throw new PosternError('internal', 'the audit authority has no key');
+  return [active, ...retired];
 }

@@ -6,7 +6,7 @@ import {
   type CertificateIssuer,
   type IssuedUntil,
 } from '../certificates/index.js';
-import { namesPrincipal, summary } from '../rbac/index.js';
+import { mayBecome, summary, type Allowed } from '../rbac/index.js';
 import { decideWanted, denialIn, type SessionProof, type SessionSigning } from '../sessions/index.js';
 import { routeName } from '../tunnels/index.js';
 import type { ClusterView } from './cluster-view.js';
@@ -25,7 +25,7 @@ export interface SessionSignerOptions {
 
 interface Verified {
   readonly identity: Identity;
-  readonly principals: readonly string[];
+  readonly decision: Allowed;
 }
 
 /**
@@ -79,7 +79,7 @@ export class SessionSigner implements SessionSigning {
 
   async #mayBecome(proof: SessionProof, name: string, authority: string): Promise<Verified> {
     const verified = await this.#verify(proof, authority);
-    if (!namesPrincipal(verified.principals, name))
+    if (!mayBecome(verified.decision, name))
       throw await this.#refuse(authority, name, refused(`${verified.identity.user} may not become ${name} there`));
     return verified;
   }
@@ -101,7 +101,7 @@ export class SessionSigner implements SessionSigning {
       const error = new PosternError(decision.code, summary(decision), { publicMessage: denial?.message ?? 'denied' });
       throw await this.#refuse(authority, identity.user, error);
     }
-    return { identity, principals: decision.principals };
+    return { identity, decision };
   }
 
   async #identify({ certificate }: SessionProof, authority: string): Promise<Identity> {

@@ -37,6 +37,7 @@ export class PluginSet implements Iterable<EnabledPlugin> {
    */
   static async load({ standard, sections, source, directory }: PluginSelection): Promise<PluginSet> {
     const known = new Map(standard.map((plugin) => [plugin.protocol.id, plugin]));
+    for (const id of Object.keys(sections)) if (reserved.includes(id)) throw taken(source.at(['plugins', id]), id);
     for (const [id, { package: name, path }] of Object.entries(sections)) {
       const at = source.at(['plugins', id]);
       if (typeof name === 'string' || typeof path === 'string')
@@ -60,6 +61,12 @@ export class PluginSet implements Iterable<EnabledPlugin> {
     return this.#byId.values();
   }
 }
+
+/** What already means something where protocols are named, in role documents and in names. */
+const reserved = ['rules', 'auth', 'role', 'lock', 'user'];
+
+const taken = (at: string, id: string): PosternError =>
+  PosternError.public('invalid_config', `${at}: no plugin can be called ${id}, since the kernel uses the word`);
 
 function unknownPlugin(at: string, id: string, known: readonly string[]): PosternError {
   const meant = nearest(id, known);

@@ -1,0 +1,25 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+
+/**
+ * What this process is called in the audit log and in its certificates: the
+ * configured name, else the one of the first start, else the host's. Kept in the
+ * data directory, since the log and the spool belong to the name: a host that is
+ * renamed stays who it was.
+ */
+export async function instanceName(path: string, configured: string | undefined): Promise<string> {
+  const kept = (await readFile(path, 'utf8').catch(() => '')).trim();
+  const name = configured ?? (kept === '' ? labelOf(hostname()) : kept);
+  if (name !== kept) await writeFile(path, `${name}\n`, { mode: 0o600 });
+  return name;
+}
+
+/** A host's name as a DNS label. */
+function labelOf(name: string): string {
+  const label = name
+    .toLowerCase()
+    .replace(/\..*$/, '')
+    .replaceAll(/[^a-z0-9-]/g, '-')
+    .replaceAll(/^-+|-+$/g, '');
+  return label === '' ? 'agent' : label.slice(0, 63);
+}
