@@ -18,7 +18,7 @@ module.exports = {
       name: 'host-api-is-for-hosts',
       comment: 'runSession is how the kernel drives a plugin; a plugin must not drive itself.',
       severity: 'error',
-      from: { path: '^(plugins|docs/examples)/' },
+      from: { path: '^(plugins|docs/examples)/', pathNot: '/test/' },
       to: { path: '^plugin-sdk/src/host' },
     },
     {

@@ -17,7 +17,7 @@ export const resourceText = ({ kind, name }: { readonly kind: string; readonly n
   printable(name === undefined ? kind : `${kind}/${name}`);
 
 /** The members of an ask that can be shown, each cut to a bounded length: `user "app", database "books"`. */
-export function askText(ask: unknown): string {
+function askText(ask: unknown): string {
   if (typeof ask !== 'object' || ask === null) return '';
   const members = Object.entries(ask).flatMap(([key, value]) => {
     const text = valueText(value);

@@ -38,7 +38,7 @@ const labelConditions = z
 /** One pair of labels and access keys. The keys beside `labels` belong to the protocol. */
 const entry = z.looseObject({ labels: labelConditions.optional() });
 
-export const rule = z.strictObject({
+const rule = z.strictObject({
   kinds: z
     .array(z.string().regex(/^([a-z][a-z0-9_-]{0,62}|\*)$/, 'use the name of a kind, or *'))
     .min(1)

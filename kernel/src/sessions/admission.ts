@@ -1,5 +1,5 @@
 import type { AnyProtocol, Denial, Identity } from '@postern/plugin-sdk';
-import { decide, publicMessage, type Allowed, type Decision, type Subject } from '../rbac/index.js';
+import { decide, publicMessage, type Decision, type Subject } from '../rbac/index.js';
 import type { ResourceDocument } from '../cluster/documents.js';
 import type { ClusterView } from '../cluster/cluster-view.js';
 
@@ -25,5 +25,3 @@ export function decideWanted(view: ClusterView, wanted: Wanted): Decision {
 export function denialIn(decision: Decision): Denial | undefined {
   return decision.allowed ? undefined : { code: decision.code, message: publicMessage(decision) };
 }
-
-export type Admitted = Allowed;

@@ -59,7 +59,7 @@ export class Deadlines implements Disposable {
 }
 
 /** What went through the client's socket so far, both ways. */
-export function bytesOf(stream: Duplex): number {
+function bytesOf(stream: Duplex): number {
   const { bytesRead = 0, bytesWritten = 0 } = stream as { bytesRead?: number; bytesWritten?: number };
   return bytesRead + bytesWritten;
 }
