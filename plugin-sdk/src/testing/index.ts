@@ -1,3 +1,5 @@
+// Tests of a plugin run sessions as an agent does; the plugin itself must not.
+export { startSession, type Outcome, type RunningSession } from '../host/index.js';
 export { checkConformance, conformance, type CheckResult, type Runner } from './conformance.js';
 export { DialledStream } from './dialled-stream.js';
 export { duplexPair } from './duplex-pair.js';
