@@ -1,5 +1,5 @@
-import { hostname, userInfo } from 'node:os';
-import type { AuthService } from '@postern/kernel/cluster';
+import { userInfo } from 'node:os';
+import { hostLabel, type AuthService } from '@postern/kernel/cluster';
 import { oneTimePassword } from '@postern/kernel/identity';
 import type { DemoAccess } from '@postern/kernel/cli';
 
@@ -8,7 +8,7 @@ export async function demo(auth: AuthService): Promise<DemoAccess> {
   const user = 'demo';
   const password = oneTimePassword();
   const login = userInfo().username;
-  const node = labelOf(hostname());
+  const node = hostLabel('node');
   await auth.documents.put({ kind: 'ssh', name: node, labels: { env: 'demo' }, spec: {} }, 'postern');
   await auth.users.createWithOneTimePassword(
     { name: user, roles: ['access', 'auditor'], traits: { logins: [login], db_users: [login], db_names: [login] } },
@@ -26,13 +26,4 @@ export async function demo(auth: AuthService): Promise<DemoAccess> {
       ['postern audit verify', 'the proof that nothing of it is missing'],
     ],
   };
-}
-
-function labelOf(name: string): string {
-  const label = name
-    .toLowerCase()
-    .replace(/\..*$/, '')
-    .replaceAll(/[^a-z0-9-]/g, '-')
-    .replaceAll(/^-+|-+$/g, '');
-  return label === '' ? 'node' : label.slice(0, 63);
 }

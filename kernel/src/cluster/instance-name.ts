@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { hostLabel } from './host-label.js';
 
 /**
  * What this process is called in the audit log and in its certificates: the
@@ -9,17 +9,7 @@ import { hostname } from 'node:os';
  */
 export async function instanceName(path: string, configured: string | undefined): Promise<string> {
   const kept = (await readFile(path, 'utf8').catch(() => '')).trim();
-  const name = configured ?? (kept === '' ? labelOf(hostname()) : kept);
+  const name = configured ?? (kept === '' ? hostLabel('agent') : kept);
   if (name !== kept) await writeFile(path, `${name}\n`, { mode: 0o600 });
   return name;
-}
-
-/** A host's name as a DNS label. */
-function labelOf(name: string): string {
-  const label = name
-    .toLowerCase()
-    .replace(/\..*$/, '')
-    .replaceAll(/[^a-z0-9-]/g, '-')
-    .replaceAll(/^-+|-+$/g, '');
-  return label === '' ? 'agent' : label.slice(0, 63);
 }
