@@ -1,8 +1,11 @@
 import { Duplex, Writable } from 'node:stream';
-import { PosternError } from '@postern/plugin-sdk';
 import { ChannelOutlet } from './channel-outlet.js';
 import type { ChannelInternals } from './ssh2-internals.js';
 import type { Transport } from './transport.js';
+import { message, WireWriter } from './wire.js';
+
+/** How a program ended: its status, or the name of a signal that SSH knows. */
+export type ChannelExit = { readonly status: number } | { readonly signal: string };
 
 const bufferedBytes = 128 * 1024;
 
@@ -38,16 +41,11 @@ export class ChannelStream extends Duplex {
     if (!transport.alive) this.destroy();
   }
 
-  /** The client's number of this channel. */
-  get remote(): number {
-    return this.channel.outgoing.id;
-  }
-
-  /** Waits for everything that was written, then says that no more follows and closes the channel. */
-  async conclude(last?: () => void): Promise<void> {
+  /** Waits for everything that was written, says how the program ended, and closes the channel. */
+  async conclude(exit: ChannelExit): Promise<void> {
     await Promise.all([flushed(this.stderr), flushed(this)]);
     if (this.destroyed) return;
-    last?.();
+    this.transport.send(exitMessage(this.channel.outgoing.id, exit));
     this.channel.eof();
     this.destroy();
   }
@@ -95,5 +93,9 @@ function flushed(stream: Writable): Promise<void> {
   });
 }
 
-/** What a write to a closed channel fails with, told apart from real failures. */
-export const isClosed = (cause: unknown): boolean => PosternError.is(cause) && cause.code === 'aborted';
+/** RFC 4254, section 6.10. */
+function exitMessage(remote: number, exit: ChannelExit): Buffer {
+  const writer = new WireWriter().byte(message.channelRequest).uint32(remote);
+  if ('status' in exit) return writer.string('exit-status').boolean(false).uint32(exit.status).end();
+  return writer.string('exit-signal').boolean(false).string(exit.signal).boolean(false).string('').string('').end();
+}

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
+import type { ChannelExit } from './channel-stream.js';
 
 /** How a program ended: by itself with a status, or by a signal. */
 export type Exit = { readonly status: number } | { readonly signal: NodeJS.Signals };
@@ -49,7 +50,7 @@ export function signalByNumber(number: number): NodeJS.Signals | undefined {
 }
 
 /** What SSH can say about an exit: a status, also for signals that it has no name for, as a shell would. */
-export function exitForClient(exit: Exit): { readonly status: number } | { readonly signal: string } {
+export function exitForClient(exit: Exit): ChannelExit {
   if ('status' in exit) return exit;
   if (clientSignals.has(exit.signal)) return { signal: exit.signal.slice(3) };
   return { status: 128 + constants.signals[exit.signal] };

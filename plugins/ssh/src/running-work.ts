@@ -6,7 +6,6 @@ import type { Terminal, Work } from './launch.js';
 import type { SshAction } from './protocol.js';
 import { exitForClient, type Exit, type Program } from './program.js';
 import { pump } from './pump.js';
-import { message, WireWriter } from './wire.js';
 import { tapsFor, type Taps } from './work-taps.js';
 
 export interface WorkPlace {
@@ -19,6 +18,9 @@ export interface WorkPlace {
 }
 
 const actions = { shell: 'shell', command: 'exec', sftp: 'sftp' } as const satisfies Record<Work['kind'], SshAction>;
+
+/** The exit status of what could not go on being recorded. */
+const failedStatus = 255;
 
 /** One program and its channel, from the decision to the exit status. */
 export class RunningWork {
@@ -96,20 +98,11 @@ export class RunningWork {
 
   async #finish(exit: Exit): Promise<void> {
     const { channel, stream } = this.place;
-    const forClient = exitForClient(exit);
     await this.taps.close();
     await this.conversation.context.audit.emit('exit', { channel, ...exit });
     if (this.#cut || stream.destroyed) return;
     if (this.#failure) stream.stderr.write(`\r\npostern: ${textFor(this.#failure)}\r\n`);
-    await stream.conclude(() => this.#sendExit(this.#failure ? { status: 255 } : forClient));
-  }
-
-  /** RFC 4254, section 6.10. */
-  #sendExit(exit: ReturnType<typeof exitForClient>): void {
-    const writer = new WireWriter().byte(message.channelRequest).uint32(this.place.stream.remote);
-    if ('status' in exit) writer.string('exit-status').boolean(false).uint32(exit.status);
-    else writer.string('exit-signal').boolean(false).string(exit.signal).boolean(false).string('').string('');
-    this.conversation.connection.transport.send(writer.end());
+    await stream.conclude(this.#failure ? { status: failedStatus } : exitForClient(exit));
   }
 
   /** What cannot be recorded must not go on. */

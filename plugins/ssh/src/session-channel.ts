@@ -14,6 +14,8 @@ import { forwardX11, type X11Request } from './x11.js';
 import { plainLine } from './wire.js';
 
 const maximumReported = 16;
+/** The exit status of what was refused. */
+const refusedStatus = 254;
 
 type Accept = () => ServerChannel | undefined;
 
@@ -179,10 +181,14 @@ export class SessionChannel {
     }
   }
 
-  /** Says why in the client's terminal, then refuses in the protocol's words. */
+  /**
+   * Says why in the client's terminal. The request itself is accepted: a client
+   * that is told of a failure throws away what it has not shown yet.
+   */
   async #turnAway(stream: ChannelStream, reply: Reply, text: string): Promise<void> {
+    reply.succeed();
     stream.stderr.write(`postern: ${text}\r\n`);
-    await stream.conclude(() => reply.fail());
+    await stream.conclude({ status: refusedStatus });
   }
 
   /** Handles a request after those before it. A failure does not end the channel; the client hears of it later. */

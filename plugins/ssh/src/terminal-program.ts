@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
 import { PosternError } from '@postern/plugin-sdk';
 import type { IPty, spawn } from '@lydell/node-pty';
 import type { Launch, Terminal } from './launch.js';
@@ -51,7 +51,7 @@ export function startOnTerminal(
   });
   const inside = internalsOf(term);
   const master = inside._socket;
-  const destroy = drainFirst(master);
+  const { output, destroy } = completeOutput(master);
   const running = (): boolean => !inside._boundClose && !inside._emittedClose;
   const ended = new Promise<Exit>((resolve) => {
     term.onExit(({ exitCode, signal }) => {
@@ -61,13 +61,14 @@ export function startOnTerminal(
   });
   return {
     input: master,
-    output: master,
+    output,
     ended,
     signal: (name) => void (running() && signalGroup(term.pid, name)),
     resize: (columns, rows) => void (running() && term.resize(columns, rows)),
     hangUp: async (graceMs) => {
       // Closing the terminal hangs up on whatever is in its foreground, jobs of the shell included.
       destroy();
+      output.destroy();
       if (!inside._boundClose) await endGroup(term.pid, ended, graceMs);
     },
   };
@@ -84,17 +85,28 @@ function internalsOf(term: IPty): PtyInternals {
 }
 
 /**
- * node-pty destroys its stream 200 ms after the program has ended, whatever is
- * still unread: the end of the output would be lost whenever the client or the
- * recorder is slow. Here the stream stays while it is paused, or while data
- * still comes. Returns the original destroyer.
+ * The output of a terminal to its last byte, however slow its reader is. The
+ * end of a terminal is an error for Node, which throws away what was read and
+ * not yet taken; and node-pty destroys its stream 200 ms after the program has
+ * ended, whatever is still to be read.
  */
-function drainFirst(master: Master): () => void {
-  const destroy = master.destroy.bind(master);
+function completeOutput(master: Master): { readonly output: Readable; readonly destroy: () => void } {
+  const output = new Readable({ read: () => void master.resume() });
+  output.on('error', () => {});
+  master.on('data', (data: Buffer) => {
+    if (!output.push(data)) master.pause();
+  });
+  master.once('close', () => output.push(null));
+  const original = master.destroy.bind(master);
+  const destroy = (cause?: Error): Master => {
+    // What is taken here comes out of the listener above.
+    while (!master.destroyed && master.read() !== null);
+    return original(cause);
+  };
   const whenSettled = (): void => {
-    if (master.destroyed) return;
     const before = master.bytesRead;
     setTimeout(() => {
+      if (master.destroyed) return;
       if (!master.isPaused() && master.bytesRead === before) destroy();
       else whenSettled();
     }, settledMs).unref();
@@ -104,5 +116,5 @@ function drainFirst(master: Master): () => void {
     whenSettled();
     return master;
   };
-  return () => void destroy();
+  return { output, destroy: () => void original() };
 }

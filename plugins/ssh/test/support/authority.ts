@@ -73,6 +73,13 @@ export class Authority {
     };
   }
 
+  /** Writes a key and its certificate, and returns the path of the key. */
+  keep(name: string, key: string, certificate: string): string {
+    writeFileSync(this.path(name), key, { mode: 0o600 });
+    writeFileSync(this.path(`${name}-cert.pub`), certificate);
+    return this.path(name);
+  }
+
   dispose(): void {
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -70,7 +70,8 @@ export class OpenSsh {
   }
 
   arguments(login: string, command: readonly string[], more: readonly string[] = []): string[] {
-    return [...this.options, ...more, `${login}@node`, ...command];
+    // The first value of an option counts.
+    return [...more, ...this.options, `${login}@node`, ...command];
   }
 }
 
