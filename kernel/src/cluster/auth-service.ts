@@ -4,6 +4,7 @@ import type { Verb } from '../api/contract/index.js';
 import type { Transport } from '../api/http-listener.js';
 import { clusterHandlers, type Check } from '../api/handlers/cluster-handlers.js';
 import { auditHandlers } from '../api/handlers/audit-handlers.js';
+import { authorityHandlers } from '../api/handlers/authority-handlers.js';
 import { documentHandlers } from '../api/handlers/document-handlers.js';
 import { lockHandlers } from '../api/handlers/lock-handlers.js';
 import { loginHandlers } from '../api/handlers/login-handlers.js';
@@ -78,6 +79,7 @@ export class AuthService {
         explainer: new Explainer({ users: this.users, view, protocols, now }),
       }),
       ...lockHandlers(this.locks),
+      ...authorityHandlers({ ...options, report: this.report }),
       ...sessionHandlers({ ...options, report: this.report, may }),
       ...auditHandlers({
         ...options,

@@ -3,6 +3,7 @@ import { action, actionWith } from '../action.js';
 import { asProgram } from '../run-program.js';
 import { list } from '../options.js';
 import { addAuditCommands } from './audit-commands.js';
+import { addAuthorityCommands } from './authority-commands.js';
 import { addDocumentCommands } from './document-commands.js';
 import type { PosternProduct } from './product.js';
 import { addSessionCommands } from './session-commands.js';
@@ -30,6 +31,7 @@ export function posternProgram(product: PosternProduct): Command {
   addUserCommands(program);
   addDocumentCommands(program);
   addSessionCommands(program);
+  addAuthorityCommands(program);
   addAuditCommands(program);
   program
     .command('completion')
