@@ -26,6 +26,7 @@ export async function trapped(check: () => Promise<void>): Promise<void> {
       for (const listener of listeners) emitter.on(name, listener);
     }
   }
-  if (caught.length > 0)
-    throw new AggregateError(caught, `nobody handled ${caught.length} error(s): ${caught.map(String).join('; ')}`);
+  if (caught.length === 0) return;
+  const message = `nobody handled ${caught.length} error(s): ${caught.map(String).join('; ')}`;
+  throw new AggregateError(caught, message, { cause: caught[0] });
 }

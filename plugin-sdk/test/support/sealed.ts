@@ -128,7 +128,7 @@ export function sealedHarness(): Harness<Sealed> {
   return {
     upstream: async () => {
       const server = await loopback((socket) => {
-        const lines = createInterface(socket);
+        const lines = createInterface(socket).on('error', () => {});
         lines.on('line', (line) => {
           received += `${line}\n`;
           socket.write(`echo ${line}\n`);
