@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream';
 import ssh2, { type Client, type Connection } from 'ssh2';
 import { serverAlgorithms } from './algorithms.js';
-import type { ThrowawayKey } from './certificate-maker.js';
 import { Transport } from './transport.js';
 import { message, WireWriter } from './wire.js';
 
@@ -10,7 +9,8 @@ const plainAlgorithm = 'ssh-ed25519';
 
 export interface CanaryOptions {
   readonly login: string;
-  readonly key: ThrowawayKey;
+  /** Signs: `string algorithm | string value`. */
+  readonly key: { sign(data: Buffer): Buffer };
   readonly certificate: Buffer;
   /** The certificate that the server must show, and prove to hold the key of. */
   readonly hostCertificate: Buffer;

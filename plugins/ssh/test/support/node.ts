@@ -51,6 +51,11 @@ export class TestNode {
     return this.#running.size;
   }
 
+  /** Bytes that wait for clients which do not read. */
+  get unsent(): number {
+    return [...this.#sockets].reduce((sum, socket) => sum + socket.writableLength, 0);
+  }
+
   events(type?: string): readonly FakeEvent[] {
     const all = this.hosts.flatMap((host) => host.events);
     return type === undefined ? all : all.filter((event) => event.type === type);

@@ -1,0 +1,103 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createPrivateKey, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import ssh2, { type ParsedKey } from 'ssh2';
+import { CanaryClient } from '../../src/canary-client.js';
+import { WireWriter } from '../../src/wire.js';
+import type { VictimReport, VictimState } from './victim.js';
+
+const parse = (text: string): ParsedKey => {
+  const key = ssh2.utils.parseKey(text);
+  if (key instanceof Error) throw key;
+  return key;
+};
+
+/** Somebody who is logged in and sends what no client sends. */
+export interface Intruder {
+  readonly client: CanaryClient;
+  readonly socket: Socket;
+  /** Everything that the server has sent. */
+  readonly received: Buffer[];
+  readonly closed: Promise<void>;
+  isClosed(): boolean;
+}
+
+/** A node in another process, and the means to attack it and to see how it fares. */
+export class Attack {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly victim: VictimReport,
+  ) {}
+
+  static async start(): Promise<Attack> {
+    const path = fileURLToPath(new URL('./victim.ts', import.meta.url));
+    const child = fork(path, { execArgv: ['--import=tsx', '--conditions=postern:source'], stdio: 'inherit' });
+    const [report] = (await once(child, 'message')) as [VictimReport];
+    return new Attack(child, report);
+  }
+
+  async state(): Promise<VictimState> {
+    const answer = once(this.child, 'message');
+    this.child.send('state');
+    return ((await answer) as [VictimState])[0];
+  }
+
+  connect(): Socket {
+    const socket = connect({ host: '127.0.0.1', port: this.victim.port, noDelay: true });
+    socket.on('error', () => {});
+    return socket;
+  }
+
+  async logIn(): Promise<Intruder> {
+    const { login, userKey, hostCertificate, hostKey } = this.victim;
+    const key = createPrivateKey(parse(readFileSync(userKey, 'utf8')).getPrivatePEM());
+    const received: Buffer[] = [];
+    const socket = this.connect();
+    let over = false;
+    const closed = new Promise<void>((resolve) =>
+      socket.once('close', () => {
+        over = true;
+        resolve();
+      }),
+    );
+    const client = CanaryClient.connect(socket, {
+      login,
+      key: {
+        sign: (data) =>
+          new WireWriter()
+            .string('ssh-ed25519')
+            .string(sign(null, data, key))
+            .end(),
+      },
+      certificate: Buffer.from(readFileSync(`${userKey}-cert.pub`, 'utf8').split(' ')[1] ?? '', 'base64'),
+      hostCertificate: Buffer.from(hostCertificate.split(' ')[1] ?? '', 'base64'),
+      hostKey: parse(hostKey).getPublicSSH(),
+      onMessage: (payload) => void received.push(Buffer.from(payload)),
+    });
+    await Promise.race([
+      once(client.client, 'ready'),
+      closed.then(() => Promise.reject(new Error('the login was refused'))),
+    ]);
+    return { client, socket, received, closed, isClosed: () => over };
+  }
+
+  /** How long a new client waits for its login, in milliseconds; rejects after five seconds. */
+  async answers(): Promise<number> {
+    const started = performance.now();
+    const late = sleep(5_000, undefined, { ref: false }).then(() => Promise.reject(new Error('no answer')));
+    const intruder = await Promise.race([this.logIn(), late]);
+    intruder.socket.destroy();
+    await intruder.closed;
+    return performance.now() - started;
+  }
+
+  async stop(): Promise<void> {
+    const closed = once(this.child, 'exit');
+    this.child.disconnect();
+    await closed;
+  }
+}
