@@ -1,4 +1,4 @@
-import { container, type DependencyContainer } from './di.js';
+import { container, injectedTokens, type DependencyContainer } from './di.js';
 
 declare const provides: unique symbol;
 
@@ -96,7 +96,7 @@ export class Scope implements AsyncDisposable {
   }
 
   #build<T>(type: Class<T>): T {
-    const needs = type.inject?.map((name) => this.get<unknown>(name));
+    const needs = (type.inject ?? injectedTokens(type))?.map((name) => this.get<unknown>(name));
     const instance = needs ? Reflect.construct(type, needs) : this.#container.resolve<T>(type);
     this.#built.push(instance);
     return instance;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { inject, injectable, Scope, token } from '@postern/plugin-sdk';
+import type * as di from '../src/di.js';
 
 interface Name {
   readonly text: string;
@@ -9,6 +10,7 @@ interface Holder {
   readonly name: Name;
 }
 const Holder = token<Holder>('test.Holder');
+const Extra = token<string>('test.Extra');
 
 @injectable()
 class DecoratedHolder implements Holder {
@@ -87,6 +89,38 @@ describe('Scope', () => {
     );
     assert.equal(scope.child().value(Name, { text: 'inner' }).get(Name).text, 'inner');
     assert.equal(scope.get(Name).text, 'first');
+  });
+
+  it('builds a class that another copy of the SDK has decorated', async () => {
+    const other = (await import(new URL('../src/di.ts?again', import.meta.url).href)) as typeof di;
+    assert.notEqual(other.inject, inject);
+    class Theirs implements Holder {
+      constructor(readonly name: Name) {}
+    }
+    other.inject(Name)(Theirs, undefined, 0);
+    const scope = Scope.root().value(Name, { text: 'shared' }).singleton(Holder, Theirs);
+    assert.equal(scope.get(Holder).name.text, 'shared');
+  });
+
+  it('refuses a class whose parameters nobody named', () => {
+    class Unnamed implements Holder {
+      constructor(readonly name: Name) {}
+    }
+    assert.throws(() => Scope.root().singleton(Holder, Unnamed).get(Holder), /Unnamed/);
+  });
+
+  it('does not take the parameters of a class for those of one that extends it', () => {
+    @injectable()
+    class Both extends DecoratedHolder {
+      constructor(
+        @inject(Name) name: Name,
+        @inject(Extra) readonly extra: string,
+      ) {
+        super(name);
+      }
+    }
+    const scope = Scope.root().value(Name, { text: 'n' }).value(Extra, 'e').singleton(Holder, Both);
+    assert.deepEqual({ ...(scope.get(Holder) as Both) }, { name: { text: 'n' }, extra: 'e' });
   });
 
   it('names a token that nobody bound', () => {

@@ -29,6 +29,8 @@ const full = process.env['POSTERN_TEST_FULL'] === '1';
   this.timeout(300_000);
   let folder: string;
   let stage: string;
+  /** A plugin with the packed SDK among its packages. */
+  let plugin: string;
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'postern-sdk-'));
@@ -60,7 +62,7 @@ const full = process.env['POSTERN_TEST_FULL'] === '1';
     );
     assert.deepEqual(strangers, []);
 
-    const plugin = join(folder, 'plugin');
+    plugin = join(folder, 'plugin');
     cpSync(fileURLToPath(new URL('../fixtures/finger', import.meta.url)), plugin, { recursive: true });
     const versions = JSON.parse(readFileSync(join(sdk, 'package.json'), 'utf8')) as { dependencies: { zod: string } };
     const packages = [join(folder, packed.filename), `zod@${versions.dependencies.zod}`];
@@ -73,6 +75,17 @@ const full = process.env['POSTERN_TEST_FULL'] === '1';
     }).catch((failure: { stdout: string }) => failure);
     assert.match(report, /# fail 0\n/, report);
     assert.match(report, /ok \d+ - holds a conversation/);
+  });
+
+  it('runs a plugin that brings a copy of its own, decorated or not', async () => {
+    const host = join(folder, 'host');
+    cpSync(fileURLToPath(new URL('../fixtures/host', import.meta.url)), host, { recursive: true });
+    cpSync(join(plugin, 'node_modules'), join(host, 'node_modules'), { recursive: true });
+    const { stdout } = await run(process.execPath, [join(host, 'check.mjs'), plugin], {
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    assert.doesNotMatch(stdout, /not ok/);
+    assert.match(stdout, /index\.js: (?:2[5-9]|3\d) passed\ndecorated\.js: (?:2[5-9]|3\d) passed/);
   });
 });
 
