@@ -3,20 +3,9 @@ import { FrameReader, PosternError, relay, write } from '@postern/plugin-sdk';
 import type { ClientLink, ClientModule, Denial, Grant, Probe, ProbeContext, Session } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
+/** Commands that are followed by a block of data. */
 const stores = ['set', 'add', 'replace', 'append', 'prepend'] as const;
-const others = [
-  'get',
-  'gets',
-  'gat',
-  'gats',
-  'touch',
-  'delete',
-  'incr',
-  'decr',
-  'flush_all',
-  'stats',
-  'version',
-] as const;
+const others = ['get', 'gets', 'touch', 'delete', 'incr', 'decr', 'flush_all', 'stats', 'version'] as const;
 
 export const memcached = defineProtocol({
   id: 'memcached',
@@ -67,8 +56,9 @@ export class MemcachedSession implements Session<Memcached> {
     await write(stream, `SERVER_ERROR ${message}\r\n`);
   }
 
-  /** Answers what goes on to the resource in place of a chunk: permitted lines, and the data that belongs to them. */
+  /** What goes on to the resource in place of a chunk: permitted lines, and the data that belongs to them. */
   async #commands(chunk: Buffer, grant: Grant<Memcached>) {
+    // Inside a block of data there is nothing to look at: it passes on as it came.
     if (chunk.length < this.#block.bytes) {
       this.#block.bytes -= chunk.length;
       return this.#block.dropped ? Buffer.alloc(0) : chunk;

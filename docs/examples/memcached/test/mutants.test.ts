@@ -85,9 +85,9 @@ const mutants: readonly Mutant[] = [
   },
   {
     mistake: 'shares its state among sessions',
-    find: '#block = { bytes: 0, dropped: false };',
-    replace:
-      'static block = { bytes: 0, dropped: false }; get #block() { return MemcachedSession.block; } set #block(it) { MemcachedSession.block = it; }',
+    find: '#unfinished = Buffer.alloc(0);',
+    replace: `static line = Buffer.alloc(0); get #unfinished() { return MemcachedSession.line; }
+      set #unfinished(line) { MemcachedSession.line = line; }`,
     check: 'holds fifty conversations at once and mixes none up',
   },
   {

@@ -38,7 +38,7 @@ async function* piecemeal(chunk: Buffer): AsyncGenerator<Buffer> {
   const size = Math.ceil(chunk.length / 8);
   for (let at = 0; at < chunk.length; at += size) {
     yield chunk.subarray(at, at + size);
-    await sleep(1);
+    await sleep(2);
   }
 }
 
