@@ -19,6 +19,7 @@ export const configure: ClientModule<Ssh>['configure'] = (profile, targets) => {
   const everyNode = nodesBlock(profile);
   const named = targets.filter(({ resource }) => isPlainName(resource.name));
   const header = '# Written by psh login; changes are lost.\n';
+  const include = `Include ${configPath(`${profile.directory}/${includeFile}`)}\n`;
   return {
     files: {
       [configFile]: [header, ...named.map(nodeBlock), everyNode].join('\n'),
@@ -29,12 +30,13 @@ export const configure: ClientModule<Ssh>['configure'] = (profile, targets) => {
         file: '.ssh/config',
         comment: '#',
         place: 'top',
-        text: `Include ${configPath(`${profile.directory}/${includeFile}`)}\n`,
+        text: include,
         sections: named.map((target) => ({
           name: target.resource.name,
           pattern: hostLinePattern(target.resource.name),
-          // What follows in the user's file must not come to belong to this host.
-          text: `${nodeBlock(target)}Match all\n`,
+          // The include sees the full name here, wherever the first one stands. What follows in the user's file
+          // must not come to belong to this host.
+          text: `${nodeBlock(target)}    ${include}Match all\n`,
         })),
       },
     ],

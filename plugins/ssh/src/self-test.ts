@@ -52,6 +52,7 @@ class Canary {
     private readonly near: Duplex,
     private readonly far: Duplex,
   ) {
+    near.once('end', () => this.#wake()).once('close', () => this.#wake());
     const authority = new ThrowawayKey();
     this.#hostCertificate = makeCertificate('host', 'canary', this.#host, authority);
     this.#userCertificate = makeCertificate('user', 'canary', this.#user, authority);
@@ -116,7 +117,7 @@ class Canary {
   }
 
   async #checkSignatures(): Promise<void> {
-    const reader = new WireReader(await this.#next(message.extensionInfo), 1);
+    const reader = new WireReader(await this.#next('the announcement of signatures', message.extensionInfo), 1);
     reader.uint32();
     const announced = reader.text() === 'server-sig-algs' ? reader.text() : '';
     if (announced !== acceptedSignatures.join(',')) throw broken('the announcement of signatures', announced);
@@ -130,13 +131,13 @@ class Canary {
 
   async #checkPacketSize({ transport }: CanaryClient): Promise<void> {
     transport.send(openSession(0, 0));
-    const answer = await this.#next(message.channelOpenFailure, message.channelOpenConfirmation);
+    const answer = await this.#next('the guard', message.channelOpenFailure, message.channelOpenConfirmation);
     if (answer[0] !== message.channelOpenFailure) throw broken('the guard', 'a packet size of zero was accepted');
   }
 
   async #openSession({ transport }: CanaryClient): Promise<number> {
     transport.send(openSession(1, packetSize));
-    const answer = await this.#next(message.channelOpenFailure, message.channelOpenConfirmation);
+    const answer = await this.#next('the guard', message.channelOpenFailure, message.channelOpenConfirmation);
     return answer.readUInt32BE(5);
   }
 
@@ -147,7 +148,7 @@ class Canary {
       else request.uint32(field);
     }
     transport.send(request.string(modes).end());
-    await this.#next(message.channelSuccess, message.channelFailure);
+    await this.#next('the guard', message.channelSuccess, message.channelFailure);
     if (!this.#modes?.equals(modes)) throw broken('the guard', 'terminal modes were lost');
   }
 
@@ -157,7 +158,10 @@ class Canary {
     transport.send(new WireWriter().byte(message.channelData).uint32(channel).string('too much').end());
     transport.send(new WireWriter().byte(message.globalRequest).string('canary').boolean(true).end());
     // Whatever comes after the data is answered only where the data did not end the connection.
-    const answered = this.#next(message.requestFailure).then(() => true);
+    const answered = this.#next('the guard', message.requestFailure).then(
+      () => true,
+      () => false,
+    );
     const ended = new Promise<false>((resolve) =>
       server.transport.over.addEventListener('abort', () => resolve(false), { once: true }),
     );
@@ -165,11 +169,12 @@ class Canary {
   }
 
   /** The next message of one of these types; the others are passed over. */
-  async #next(...types: readonly number[]): Promise<Buffer> {
+  async #next(what: string, ...types: readonly number[]): Promise<Buffer> {
     for (;;) {
       const found = this.#received.findIndex((payload) => types.includes(payload[0] ?? 0));
       const [payload] = found < 0 ? [] : this.#received.splice(0, found + 1).slice(-1);
       if (payload) return payload;
+      if (this.near.destroyed || this.near.readableEnded) throw broken(what, 'the connection ended');
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
