@@ -106,7 +106,7 @@ export class ClientTap extends FrameWalker {
     const { body, long } = held;
     const to = long ? body.length : body.length - 1;
     // The server would read no further than a zero byte, and refuse what follows.
-    if (!long && body.indexOf(0) !== to)
+    if (!long && (to < 0 || body.indexOf(0) !== to))
       throw PosternError.public(
         'protocol_violation',
         'invalid message format: a query that does not end with its text',
