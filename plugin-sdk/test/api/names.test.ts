@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Plugin } from '@postern/plugin-sdk';
 import ts from 'typescript';
 
 const source = new URL('../../src/', import.meta.url);
@@ -86,5 +88,32 @@ describe('the public names of the SDK', () => {
         const isValue = /class|function|const|from/.test(what);
         assert.equal(name in (modules[at] ?? {}), isValue, `${name} of ${entry}`);
       }
+  });
+});
+
+describe('README.md of the SDK', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+
+  it('shows a plugin that can be loaded', async () => {
+    const { resolve } = createRequire(import.meta.url);
+    const [, code = ''] = /^```js\n([\s\S]*?)^```$/m.exec(readme) ?? [];
+    const resolved = code.replaceAll(
+      /from '([^']+)'/g,
+      (_, name: string) => `from '${pathToFileURL(resolve(name)).href}'`,
+    );
+    const module = (await import(`data:text/javascript,${encodeURIComponent(resolved)}`)) as {
+      readonly default: Plugin;
+    };
+    assert.equal(module.default.protocol.id, 'example');
+    assert.equal(typeof (await module.default.agent()).Session, 'function');
+  });
+
+  it('names only what exists', () => {
+    const known = new Set(
+      Object.values(entries).flatMap((entry) => exported(entry).map((line) => line.split(' ').at(-1))),
+    );
+    const table = readme.slice(readme.indexOf('| name |'), readme.indexOf('## Three entries'));
+    const named = [...table.matchAll(/^\| (?:`(\w+)`?[^|]*)/gm)].map(([, name]) => name);
+    for (const name of named.filter((one) => one !== 'grant' && one !== 'context')) assert.ok(known.has(name), name);
   });
 });
