@@ -9,7 +9,7 @@ import { hostKeysOf, presentHostCertificate } from './host-certificate.js';
 import { RequestReplies } from './request-replies.js';
 import type { SessionInternals } from './ssh2-internals.js';
 import { Transport } from './transport.js';
-import { holdFirstLine } from './whole-first-line.js';
+import { feedCarefully } from './careful-feed.js';
 
 /** What ssh2 lacks and is given from outside, one connection at a time. The self-test breaks them one by one. */
 export interface Hooks {
@@ -68,7 +68,7 @@ export class SshConnection {
         stream.off('close', gone).off('end', gone);
         resolve(SshConnection.#adopt(ssh, options));
       });
-      holdFirstLine(stream);
+      feedCarefully(stream);
       server.injectSocket(stream as Socket);
     });
   }
