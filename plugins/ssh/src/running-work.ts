@@ -24,7 +24,7 @@ const failedStatus = 255;
 
 /** One program and its channel, from the decision to the exit status. */
 export class RunningWork {
-  readonly #served: Promise<void>;
+  readonly #recorded: Promise<void>;
   /** True once the session is cut: the channel stays open for the reason, and no exit status is sent. */
   #cut = false;
   #failure: PosternError | undefined;
@@ -35,7 +35,7 @@ export class RunningWork {
     private readonly program: Program,
     private readonly taps: Taps,
   ) {
-    this.#served = this.#serve();
+    this.#recorded = this.#serve();
   }
 
   /** Decides, records and starts, in this order. Rejects with a text for the client. */
@@ -56,11 +56,11 @@ export class RunningWork {
     }
   }
 
-  /** Hangs up and waits for the end. */
+  /** Hangs up, and waits until the end is recorded. */
   async end(graceMs: number, cut: boolean): Promise<void> {
     this.#cut ||= cut;
     await this.program.hangUp(graceMs);
-    await this.#served;
+    await this.#recorded;
   }
 
   resize(columns: number, rows: number): void {
@@ -89,17 +89,23 @@ export class RunningWork {
     const exit = await program.ended;
     await Promise.all([output, errors]);
     stream.off('close', hangUp);
-    await this.#finish(exit).catch((cause: unknown) =>
+    await this.#record(exit).catch((cause: unknown) =>
       this.conversation.context.log.warn('the end of a channel could not be recorded', {
         cause: PosternError.from(cause).message,
       }),
     );
+    // A client that does not read must not hold up the end of the session.
+    void this.#sayGoodbye(exit);
   }
 
-  async #finish(exit: Exit): Promise<void> {
-    const { channel, stream } = this.place;
+  async #record(exit: Exit): Promise<void> {
     await this.taps.close();
-    await this.conversation.context.audit.emit('exit', { channel, ...exit });
+    await this.conversation.context.audit.emit('exit', { channel: this.place.channel, ...exit });
+  }
+
+  /** Never rejects: a channel that is closed meanwhile is what was wanted. */
+  async #sayGoodbye(exit: Exit): Promise<void> {
+    const { stream } = this.place;
     if (this.#cut || stream.destroyed) return;
     if (this.#failure) stream.stderr.write(`\r\npostern: ${textFor(this.#failure)}\r\n`);
     await stream.conclude(this.#failure ? { status: failedStatus } : exitForClient(exit));

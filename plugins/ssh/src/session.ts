@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import {
   inject,
   injectable,
@@ -12,6 +13,7 @@ import { Authentication, type Proven } from './authentication.js';
 import { Channels } from './channels.js';
 import { Conversation } from './conversation.js';
 import { checkReachable } from './launch.js';
+import { firstAndLastWords } from './last-words.js';
 import { Logins } from './login.js';
 import type { Ssh, SshAsk } from './protocol.js';
 import { SshConnection } from './ssh-connection.js';
@@ -20,12 +22,15 @@ import { plainLine } from './wire.js';
 
 /** A program whose session is cut has this long before it is killed: the reason is said afterwards. */
 const cutGraceMs = 400;
+const farewellMs = 700;
 
 /** One SSH connection, from its identification to the end of all its channels. */
 @injectable()
 export class SshSession implements Session<Ssh> {
   #authentication: Authentication | undefined;
   #connection: SshConnection | undefined;
+  /** True once the client may have read the server's identification. */
+  #greeted = false;
   #proven: Proven | undefined;
   #channels: Channels | undefined;
 
@@ -39,8 +44,10 @@ export class SshSession implements Session<Ssh> {
     const { config, log } = this.context;
     const late = new PosternError('timeout', 'the client did not log in', { publicMessage: 'the login took too long' });
     const proven = await before(config.login_grace_seconds * 1000, late, async () => {
+      const credential = await client.server.openSsh();
+      this.#greeted = true;
       this.#connection = await SshConnection.receive(client.stream, {
-        credential: await client.server.openSsh(),
+        credential,
         log,
         keepaliveMs: config.keepalive_seconds * 1000,
         limits: { channels: config.max_channels },
@@ -68,14 +75,29 @@ export class SshSession implements Session<Ssh> {
     await channels.end(cut ? cutGraceMs : context.config.hang_up_seconds * 1000, cut);
   }
 
-  async refuse(_client: ClientLink, denial: Denial): Promise<void> {
+  async refuse(client: ClientLink, denial: Denial): Promise<void> {
     const text = `postern: ${plainLine(denial.message)}`;
+    if (!this.#greeted) return sayAndWait(client.stream, firstAndLastWords(text));
     // A client that has not identified itself does not speak the protocol: there is nothing to say.
     if (!this.#connection) return;
     if (!this.#channels) return this.#authentication?.refuse(text);
     this.#channels.say(text);
     this.#connection.transport.disconnect(text);
   }
+}
+
+/** Gives the client time to read and go: a stream that is closed over unread bytes takes back what was written. */
+async function sayAndWait(stream: Duplex, words: Buffer): Promise<void> {
+  stream.write(words);
+  stream.resume();
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, farewellMs);
+    const gone = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    stream.once('end', gone).once('close', gone);
+  });
 }
 
 async function before<T>(ms: number, late: Error, work: () => Promise<T>): Promise<T> {

@@ -6,6 +6,7 @@ import { serverAlgorithms } from './algorithms.js';
 import { announceSignatures } from './extension-info.js';
 import { defaultGuardLimits, Guard, type GuardLimits } from './guard.js';
 import { hostKeysOf, presentHostCertificate } from './host-certificate.js';
+import { serverName } from './last-words.js';
 import { RequestReplies } from './request-replies.js';
 import type { SessionInternals } from './ssh2-internals.js';
 import { Transport } from './transport.js';
@@ -57,7 +58,7 @@ export class SshConnection {
     const server = new ssh2.Server({
       hostKeys: [...hostKeysOf(options.credential)],
       algorithms: serverAlgorithms,
-      ident: 'Postern',
+      ident: serverName,
       keepaliveInterval: options.keepaliveMs,
       keepaliveCountMax: 3,
     });

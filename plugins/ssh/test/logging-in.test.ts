@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
+import { PosternError } from '@postern/plugin-sdk';
 import { testLogin } from './support/account.js';
 import { Authority, type CertificateWishes, type KeyType } from './support/authority.js';
 import { fixture } from './support/fixture.js';
@@ -212,6 +213,21 @@ describe('a refused login', function () {
     const path = at.authority.keep('host-as-user', key, certificate);
     const result = await new OpenSsh(at.authority, at.node.port, path).ssh(at.login.name, ['true']);
     assert.equal(result.code, 255);
+  });
+
+  it('comes with the reason where the node has no host certificate', async () => {
+    const node = await TestNode.start(at.authority, {
+      server: {
+        openSsh: () => Promise.reject(PosternError.public('unavailable', 'the Auth Service cannot be reached')),
+      },
+    });
+    try {
+      const client = new OpenSsh(at.authority, node.port, at.authority.user({ principals: ['x'] }));
+      const result = await client.ssh('x', ['true']);
+      assert.match(result.stderr, /Received disconnect from .*:1: postern: the Auth Service cannot be reached/);
+    } finally {
+      await node.close();
+    }
   });
 
   it('comes in time to a client that never logs in', async () => {

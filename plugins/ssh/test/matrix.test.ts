@@ -9,6 +9,9 @@ import { run } from './support/openssh.js';
 
 const binary = randomBytes(3_000_000);
 
+const lines = (from: number, to: number): string =>
+  Array.from({ length: to - from + 1 }, (_, index) => `${from + index}\n`).join('');
+
 interface Check {
   readonly name: string;
   readonly more?: readonly string[];
@@ -62,6 +65,12 @@ const commands: readonly Check[] = [
     name: 'waits for what still writes after the command',
     command: '(sleep 0.2; echo late) & echo now',
     stdout: 'now\nlate\n',
+  },
+  {
+    name: 'delivers a large output and large errors at the same time, once each',
+    command: '(seq 1 400000) & (seq 400001 800000 >&2); wait',
+    stdout: Buffer.from(lines(1, 400_000)),
+    stderr: lines(400_001, 800_000),
   },
   {
     name: 'delivers a large output with its errors',
