@@ -202,7 +202,7 @@ export const problemOf = ({ severity, sqlstate, message }: ErrorFields): EventFi
 });
 
 /** `INSERT 0 5`, `SELECT 5`, `CREATE TABLE`: the words, and the last number. */
-export function readTag(tag: string): { readonly command: string; readonly rows?: number } {
+function readTag(tag: string): { readonly command: string; readonly rows?: number } {
   const end = /(?: \d+)+$/.exec(tag);
   if (!end) return { command: tag };
   return { command: tag.slice(0, end.index), rows: Number(tag.slice(tag.lastIndexOf(' ') + 1)) };

@@ -34,7 +34,7 @@ export function hashOf(algorithm: string): string | null {
 }
 
 /** Reads a public key (RFC 4253, section 6.6; RFC 5656; RFC 8709). Throws for an unknown type, a weak key or stray bytes. */
-export function readPublicKey(blob: Buffer): KeyObject {
+function readPublicKey(blob: Buffer): KeyObject {
   const reader = new WireReader(blob);
   const type = reader.text(64);
   const jwk = readJwk(type, reader);

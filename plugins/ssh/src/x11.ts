@@ -76,7 +76,7 @@ function onlyWhereTaken(cause: NodeJS.ErrnoException): undefined {
  * data`, each of the last four with a u16 length. The family is the one that
  * fits every address.
  */
-export function authorityEntry(display: string, name: string, data: Buffer): Buffer {
+function authorityEntry(display: string, name: string, data: Buffer): Buffer {
   const family = Buffer.from([0xff, 0xff]);
   const fields = [Buffer.alloc(0), Buffer.from(display), Buffer.from(name), data].flatMap((field) => {
     const length = Buffer.allocUnsafe(2);
