@@ -1,23 +1,16 @@
-import type net from 'node:net';
+import type { Duplex } from 'node:stream';
 import { FrameReader, write, type Opening } from '@postern/plugin-sdk';
 
 /** The first bytes of a connection, as the public port of a proxy hands them to a plugin. */
 export class TestOpening implements Opening {
   readonly #reader: FrameReader;
 
-  constructor(private readonly socket: net.Socket) {
+  constructor(private readonly socket: Duplex) {
     this.#reader = new FrameReader(socket, 65_536);
   }
 
   read(count: number): Promise<Buffer> {
     return this.#reader.bytes(count);
-  }
-
-  /** Waits for bytes, and leaves them. */
-  async wait(count: number): Promise<Buffer> {
-    const bytes = Buffer.from(await this.#reader.bytes(count));
-    this.release(bytes);
-    return bytes;
   }
 
   peek(): Buffer {
