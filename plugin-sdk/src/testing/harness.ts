@@ -59,10 +59,14 @@ export interface Harness<P extends AnyProtocol = AnyProtocol> {
   /** What of it must not reach the resource; by default everything that it sends. */
   readonly never?: Bytes;
 
-  /** What a client is told that may not enter at all, where the protocol has words for it. */
-  readonly refusal?: RegExp;
-  /** What a client is told whose session is cut after the conversation, where the protocol has words for it. */
-  readonly farewell?: RegExp;
+  /** All that a client is told that may not enter, where the protocol has words for it; or a client that insists on them. */
+  readonly refusal?: RegExp | { readonly connect: (stream: Duplex) => Promise<void> };
+  /**
+   * What a client is told whose session is cut after the conversation, where
+   * the protocol has words for it; or a client that calls `cut` and insists on
+   * them. The reason is `locked by an administrator`.
+   */
+  readonly farewell?: RegExp | { readonly connect: (stream: Duplex, cut: () => void) => Promise<void> };
   /** A frame that announces 4 GiB, and the answer to it. */
   readonly oversized?: Conversation;
   /** A dialogue after which at least `bytes` bytes come back, at least 4 MiB. */

@@ -104,22 +104,25 @@ export const sealedPlugin = definePlugin(protocol, {
   }),
 });
 
+/** Waits for one line, and insists on it. */
+async function hears(stream: Duplex, answer: string): Promise<void> {
+  let heard = '';
+  await new Promise<void>((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => {
+      heard += seal(chunk).toString();
+      if (heard.endsWith('\n')) resolve();
+    });
+    stream.once('end', () => reject(new Error(`the stream ended after ${JSON.stringify(heard)}`)));
+  });
+  if (heard !== answer) throw new Error(`the answer is ${JSON.stringify(heard)}`);
+}
+
 /** A native client: says one topic and one line, and insists on the answer. */
 const says =
   (topic: string, line: string, answer: string) =>
   async (stream: Duplex): Promise<void> => {
-    let heard = '';
-    const listening = new Promise<void>((resolve, reject) => {
-      stream.on('data', (chunk: Buffer) => {
-        heard += seal(chunk).toString();
-        if (heard.endsWith('\n')) resolve();
-      });
-      stream.once('end', () => reject(new Error(`the stream ended after ${JSON.stringify(heard)}`)));
-    });
-    await write(stream, sealed(`cert-alice ${topic}\n`));
-    await write(stream, sealed(`${line}\n`));
-    await listening;
-    if (heard !== answer) throw new Error(`the answer is ${JSON.stringify(heard)}`);
+    const listening = hears(stream, answer);
+    await Promise.all([write(stream, sealed(`cert-alice ${topic}\n`)), write(stream, sealed(`${line}\n`)), listening]);
   };
 
 /** Everything that reached the resource, which the kit could not read if the connection were sealed too. */
@@ -145,6 +148,14 @@ export function sealedHarness(): Harness<Sealed> {
     conversation: { connect: says('news', 'hello', 'echo hello\n') },
     forbidden: { connect: says('secrets', 'drop everything', 'refused: access denied\n') },
     never: 'drop everything',
+    refusal: { connect: says('news', 'hello', 'refused: access denied\n') },
+    farewell: {
+      connect: async (stream, cut) => {
+        await says('news', 'hello', 'echo hello\n')(stream);
+        cut();
+        await hears(stream, 'refused: locked by an administrator\n');
+      },
+    },
     opening: sealed('cert-alice news\n'),
   };
 }

@@ -46,6 +46,19 @@ async function turnedAway(bench: Bench<AnyProtocol>): Promise<Held<AnyProtocol>>
   return held;
 }
 
+async function tellsWhy(bench: Bench<AnyProtocol>): Promise<void> {
+  const { refusal } = bench.harness;
+  if (refusal === undefined) return;
+  if (!(refusal instanceof RegExp)) {
+    await using held = bench.hold({ allow: {} });
+    await held.player.play(refusal);
+    return;
+  }
+  await using held = await turnedAway(bench);
+  const { received } = held.player;
+  assure(refusal.test(received), `the client was told only ${JSON.stringify(received)}`);
+}
+
 async function unreachable(bench: Bench<AnyProtocol>): Promise<void> {
   const refused = new PosternError('upstream_unreachable', 'connection refused', {
     publicMessage: 'the resource cannot be reached',
@@ -78,11 +91,7 @@ export const authorization: CheckGroup = {
     {
       name: 'tells a client why it may not enter',
       missing: needs('refusal'),
-      run: async (bench) => {
-        await using held = await turnedAway(bench);
-        const { received } = held.player;
-        assure(bench.harness.refusal?.test(received), `the client was told only ${JSON.stringify(received)}`);
-      },
+      run: tellsWhy,
     },
     { name: 'ends, and says so, where the resource cannot be reached', run: unreachable },
   ],
