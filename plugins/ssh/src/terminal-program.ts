@@ -1,6 +1,7 @@
 import { Readable, type Duplex } from 'node:stream';
 import { PosternError } from '@postern/plugin-sdk';
 import type { IPty, spawn } from '@lydell/node-pty';
+import { jobGroups } from './job-groups.js';
 import type { Launch, Terminal } from './launch.js';
 import { endGroup, signalByNumber, signalGroup, type Exit, type Program } from './program.js';
 
@@ -66,10 +67,14 @@ export function startOnTerminal(
     signal: (name) => void (running() && signalGroup(term.pid, name)),
     resize: (columns, rows) => void (running() && term.resize(columns, rows)),
     hangUp: async (graceMs) => {
-      // Closing the terminal hangs up on whatever is in its foreground, jobs of the shell included.
+      // Closing the terminal hangs up on whatever is in its foreground; jobs in the background are told here.
+      const jobs = running() ? jobGroups(term.pid) : [];
       destroy();
       output.destroy();
-      if (!inside._boundClose) await endGroup(term.pid, ended, graceMs);
+      await Promise.all([
+        ...jobs.map((group) => endGroup(group, ended, graceMs)),
+        inside._boundClose ? undefined : endGroup(term.pid, ended, graceMs),
+      ]);
     },
   };
 }
