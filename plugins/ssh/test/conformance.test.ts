@@ -77,6 +77,28 @@ const wantsShell = (stream: Duplex): Promise<void> =>
       throw new Error(JSON.stringify(answer));
   });
 
+/** Resolves once the words were shown before the login; rejects where the client is let in or hears nothing. */
+const isRefused = (stream: Duplex): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const { client } = scriptedClient(delivering(stream), stand);
+    client.once('banner', (text: string) => {
+      if (text === 'postern: access denied\r\n') resolve();
+      else reject(new Error(text));
+    });
+    client.once('ready', () => reject(new Error('it was let in'))).once('close', () => reject(new Error('no words')));
+  });
+
+const isCut = (stream: Duplex, cut: () => void): Promise<void> =>
+  withClient(stream, async (client) => {
+    const answer = await running(client, (done) =>
+      client.client.exec('sleep 60', (cause, channel) => {
+        done(cause, channel);
+        cut();
+      }),
+    );
+    if (!answer.stderr.includes('postern: locked by an administrator')) throw new Error(JSON.stringify(answer));
+  });
+
 const harness: Harness<Ssh> = {
   upstream: async () => {
     stand = new Stand((await testLogin()).name);
@@ -89,6 +111,8 @@ const harness: Harness<Ssh> = {
   effect: 'effect',
   forbidden: { connect: wantsShell },
   never: 'never',
+  refusal: { connect: isRefused },
+  farewell: { connect: isCut },
   opening: 'SSH-2.0-OpenSSH_9.2\r\n',
   patienceMs: 10_000,
   verify: (credential) => trust(stand.authority.publicKey('user-ca'))(credential),
