@@ -68,6 +68,7 @@ export async function logIn(stream: Duplex, options: LoginOptions): Promise<Welc
 
 class Login {
   #scram: Scram | undefined;
+  #mechanism = '';
   /** How the server was convinced so far; a SCRAM exchange counts once the server has proved itself. */
   #proof: string | undefined;
   #asked = false;
@@ -150,8 +151,8 @@ class Login {
     const bound = binding.kind === 'tls-server-end-point';
     this.#proof = undefined;
     this.#scram = new Scram(password, binding);
-    const mechanism = bound ? 'SCRAM-SHA-256-PLUS' : 'SCRAM-SHA-256';
-    await this.#send(serialize.sendSASLInitialResponseMessage(mechanism, this.#scram.first()));
+    this.#mechanism = bound ? 'SCRAM-SHA-256-PLUS' : 'SCRAM-SHA-256';
+    await this.#send(serialize.sendSASLInitialResponseMessage(this.#mechanism, this.#scram.first()));
   }
 
   #binding(offered: boolean): ChannelBinding {
@@ -165,7 +166,7 @@ class Login {
     const text = data.toString('utf8');
     if (request === 11) return this.#send(serialize.sendSCRAMClientFinalMessage(await this.#scram.final(text)));
     this.#scram.verify(text);
-    this.#proof = 'scram-sha-256';
+    this.#proof = this.#mechanism.toLowerCase();
   }
 
   /** Whether the server may let us in now. One that skips the exchange has not proved that it is the right one. */

@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { needProgram } from '@postern/plugin-sdk/testing';
 import { run, succeed } from './program.js';
 
 export interface PostgresServerOptions {
@@ -23,6 +24,12 @@ export const postgresPrograms: string | undefined = (() => {
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : [];
   return versions.map((version) => join(root, version, 'bin')).find((path) => existsSync(join(path, 'initdb')));
 })();
+
+/** Skips what needs a server where there is none, loudly. */
+export function needPostgres(context: { skip(): unknown }): void {
+  needProgram(context, 'psql', 'postgresql-client');
+  if (postgresPrograms === undefined) needProgram(context, 'initdb', 'postgresql');
+}
 
 /** PostgreSQL refuses to run as root: then somebody else runs it. */
 async function unprivileged(): Promise<{ uid: number; gid: number } | undefined> {

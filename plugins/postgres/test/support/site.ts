@@ -1,8 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { postgresClient } from '../../src/client.js';
+import { postgres } from '../../src/protocol.js';
 import { Authority } from './authority.js';
-import { PostgresServer, postgresPrograms } from './postgres-server.js';
+import { PostgresServer } from './postgres-server.js';
 import { run, type Finished, type RunOptions } from './program.js';
 import { Stand, type StandOptions } from './stand.js';
 
@@ -41,22 +43,32 @@ export class Site implements AsyncDisposable {
     });
   }
 
-  /** libpq's settings for a stand, with the files of a user's profile. */
-  async connection(stand: Stand, user: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+  /** The files of a user's profile. */
+  async files(stand: Stand, user: string): Promise<{ authority: string; certificate: string; key: string }> {
     const { certificate, key } = stand.authority.issue(user);
     const file = async (name: string, text: string): Promise<string> => {
       const path = join(this.home, `${stand.port}-${user}-${name}`);
       await writeFile(path, text, { mode: 0o600 });
       return path;
     };
+    return {
+      authority: await file('ca.crt', stand.authority.certificate),
+      certificate: await file('user.crt', certificate),
+      key: await file('user.key', key),
+    };
+  }
+
+  /** libpq's settings for a stand. */
+  async connection(stand: Stand, user: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+    const files = await this.files(stand, user);
     const settings = {
       host: stand.hostname,
       hostaddr: '127.0.0.1',
       port: String(stand.port),
       sslmode: 'verify-full',
-      sslrootcert: await file('ca.crt', stand.authority.certificate),
-      sslcert: await file('user.crt', certificate),
-      sslkey: await file('user.key', key),
+      sslrootcert: files.authority,
+      sslcert: files.certificate,
+      sslkey: files.key,
       gssencmode: 'disable',
       user: 'app',
       dbname: 'bench',
@@ -82,6 +94,26 @@ export class Site implements AsyncDisposable {
     return this.run('psql', ['-XAtq', connection, ...args], options);
   }
 
+  /** psql by the service file that the client half writes. */
+  async service(stand: Stand, user: string, args: readonly string[]): Promise<Finished> {
+    const files = { ...(await this.files(stand, user)), sshKey: '', sshCertificate: '', knownHosts: '' };
+    const profile = { cluster: 'postern.test', user, home: this.home, directory: this.home, program: ['psh'], files };
+    const target = {
+      resource: {
+        name: stand.resource,
+        labels: {},
+        spec: postgres.auth.resource.parse(this.spec({ database: 'bench' })),
+      },
+      hostname: stand.hostname,
+      principals: ['app'],
+    };
+    const proxy = { host: '127.0.0.1', port: stand.port };
+    const { additions } = postgresClient.configure({ ...profile, proxy, resolves: () => false }, [target]);
+    const file = join(this.home, '.pg_service.conf');
+    await writeFile(file, additions?.[0]?.sections?.map(({ text }) => text).join('') ?? '');
+    return this.run('psql', ['-XAtq', `service=${stand.resource}`, ...args], { env: { PGSERVICEFILE: file } });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.database[Symbol.asyncDispose]();
     this.servers[Symbol.dispose]();
@@ -89,15 +121,6 @@ export class Site implements AsyncDisposable {
     await rm(this.home, { recursive: true, force: true });
   }
 }
-
-/** Says loudly that tests are not run because a program is missing. */
-export function skipWithout(context: Mocha.Context, what: string, there: boolean): void {
-  if (there) return;
-  process.stderr.write(`SKIPPED: ${context.test?.parent?.fullTitle() ?? ''}: ${what} is missing\n`);
-  context.skip();
-}
-
-export const hasPostgres = postgresPrograms !== undefined;
 
 const hba = [
   'hostssl all,replication app,owner all cert',
