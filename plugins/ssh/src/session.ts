@@ -23,6 +23,8 @@ import { plainLine } from './wire.js';
 /** A program whose session is cut has this long before it is killed: the reason is said afterwards. */
 const cutGraceMs = 400;
 const farewellMs = 700;
+/** How long a client may take to show the last line. */
+const shownMs = 150;
 
 /** One SSH connection, from its identification to the end of all its channels. */
 @injectable()
@@ -82,6 +84,8 @@ export class SshSession implements Session<Ssh> {
     if (!this.#connection) return;
     if (!this.#channels) return this.#authentication?.refuse(text);
     this.#channels.say(text);
+    // A client that is disconnected throws away what it has not shown yet; one that shares its connection shows only this.
+    await either(this.#connection.transport.over, AbortSignal.timeout(shownMs));
     this.#connection.transport.disconnect(text);
   }
 }

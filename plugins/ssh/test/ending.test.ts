@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fixture } from './support/fixture.js';
 import { openDescriptors, processesWith, uniqueSeconds } from './support/processes.js';
 import { TypedTerminal } from './support/terminal.js';
@@ -49,7 +52,7 @@ describe('the end of a session', function () {
       at.node.host.cut(locked);
       const result = await done;
       assert.ok(performance.now() - cut < 2_000);
-      assert.match(result.stderr, /postern: alice is locked: ask the administrator/);
+      assert.match(result.stderr, /^\r\npostern: alice is locked: ask the administrator\r\n/);
       assert.match(result.stderr, /Received disconnect from .*:11: postern: alice is locked/);
       assert.equal(result.code, 255);
       assert.deepEqual(processesWith(seconds), []);
@@ -65,6 +68,19 @@ describe('the end of a session', function () {
     await terminal.shows(/postern: alice is locked: ask the administrator\r\n/);
     assert.equal(await terminal.exit, 255);
     await at.node.idle();
+  });
+
+  it('is shown by clients that share a connection', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'postern-ssh-cut-'));
+    const share = ['-o', `ControlPath=${directory}/cm`];
+    await at.client.ssh(at.login.name, [], {}, ['-fNM', ...share]);
+    const seconds = uniqueSeconds();
+    const done = at.client.ssh(at.login.name, [`sleep ${seconds}`], {}, share);
+    await until('the program runs', () => processesWith(seconds).length > 0);
+    at.node.host.cut(locked);
+    assert.match((await done).stderr, /postern: alice is locked: ask the administrator\r\n/);
+    await at.node.idle();
+    rmSync(directory, { recursive: true });
   });
 
   it('reaches the jobs that an interactive shell has started', async () => {
