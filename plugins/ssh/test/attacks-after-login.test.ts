@@ -70,11 +70,14 @@ describe('somebody who has logged in', function () {
   }
 
   async function survives(intruder: Intruder, megabytes = 350): Promise<void> {
-    assert.ok((await attack.answers()) < 1_000, 'it does not answer in time');
-    const { rss } = await attack.state();
-    assert.ok(rss < megabytes * 1e6, `${Math.round(rss / 1e6)} MB`);
-    intruder.socket.destroy();
-    await intruder.closed;
+    try {
+      assert.ok((await attack.answers()) < 1_000, 'it does not answer in time');
+      const { rss } = await attack.state();
+      assert.ok(rss < megabytes * 1e6, `${Math.round(rss / 1e6)} MB`);
+    } finally {
+      intruder.socket.destroy();
+      await intruder.closed;
+    }
     await until('its session has ended', async () => (await attack.state()).sessions === 0);
   }
 
