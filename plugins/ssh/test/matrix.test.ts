@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { needProgram } from '@postern/plugin-sdk/testing';
 import { fixture } from './support/fixture.js';
 import { TypedTerminal } from './support/terminal.js';
 import { run } from './support/openssh.js';
@@ -111,8 +112,8 @@ describe('stock OpenSSH at a node', function () {
     terminal.resize(132, 50);
     terminal.type('sleep 0.3; stty size\r');
     await terminal.shows(/50 132\r\n/);
-    terminal.type('sleep 100\r');
-    await terminal.shows(/sleep 100\r\n/);
+    terminal.type("sh -c 'echo is on; exec sleep 100'\r");
+    await terminal.shows(/\nis on\r\n|\ris on\r\n/);
     terminal.type('\x03');
     await terminal.shows(/\^C[^]*\$ /);
     terminal.type('echo int=$?; exit 9\r');
@@ -175,8 +176,7 @@ describe('stock OpenSSH at a node', function () {
   }
 
   it('carries rsync', async function () {
-    const available = await run('rsync', ['--version'], {}).catch(() => undefined);
-    if (!available) return this.skip();
+    needProgram(this, 'rsync', 'rsync');
     const tree = join(directory, 'rsync');
     mkdirSync(tree);
     writeFileSync(join(tree, 'file'), binary);

@@ -1,7 +1,9 @@
+import { needProgram } from '@postern/plugin-sdk/testing';
 import { testLogin } from './account.js';
 import { Authority } from './authority.js';
 import { TestNode, type NodeOptions } from './node.js';
 import { OpenSsh } from './openssh.js';
+import { closeTerminals } from './terminal.js';
 import type { Login } from '../../src/login.js';
 
 /** One node with one user of it, made for a describe block. */
@@ -29,12 +31,14 @@ export function fixture(permit: Readonly<Record<string, unknown>> = everything, 
   const made: { value?: Fixture } = {};
   before(async function () {
     this.timeout(20_000);
+    for (const program of ['ssh', 'scp', 'sftp', 'ssh-keygen']) needProgram(this, program, 'openssh-client');
     const authority = new Authority();
     const login = await testLogin();
     const node = await TestNode.start(authority, { allow: { logins: [login.name], permit }, ...options });
     const key = authority.user({ principals: [login.name] });
     made.value = { authority, login, node, client: new OpenSsh(authority, node.port, key) };
   });
+  afterEach(closeTerminals);
   after(async () => {
     await made.value?.node.close();
     made.value?.authority.dispose();

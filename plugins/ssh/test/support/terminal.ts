@@ -2,6 +2,14 @@ import { spawn, type IPty } from '@lydell/node-pty';
 import type { OpenSsh } from './openssh.js';
 import { clientEnv } from './openssh.js';
 
+const open = new Set<TypedTerminal>();
+
+/** Ends what a failed test has left. */
+export async function closeTerminals(): Promise<void> {
+  for (const terminal of open) terminal.kill();
+  await Promise.all([...open].map(({ exit }) => exit));
+}
+
 /** The stock client in a terminal of its own, with somebody who types and reads. */
 export class TypedTerminal {
   #seen = '';
@@ -10,11 +18,13 @@ export class TypedTerminal {
   readonly exit: Promise<number>;
 
   private constructor(private readonly pty: IPty) {
+    open.add(this);
     pty.onData((data) => {
       this.#seen += data;
       this.#wake();
     });
     this.exit = new Promise((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+    void this.exit.then(() => open.delete(this));
   }
 
   static open(client: OpenSsh, login: string, command: readonly string[], more: readonly string[] = []): TypedTerminal {
