@@ -22,6 +22,11 @@ export interface LoginOptions {
   readonly binding: Buffer | undefined;
   /** True where the connection is encrypted. */
   readonly encrypted: boolean;
+  /**
+   * How often the server shall look, while it runs a statement, whether we are
+   * still there; undefined leaves it to the server, which by itself never looks.
+   */
+  readonly checkIntervalMs?: number | undefined;
 }
 
 /** What a server says once it has let somebody in. */
@@ -72,6 +77,7 @@ class Login {
   /** How the server was convinced so far; a SCRAM exchange counts once the server has proved itself. */
   #proof: string | undefined;
   #asked = false;
+  #settingCheck = false;
   #count = 0;
   #bytes = 0;
   readonly #notices: Buffer[] = [];
@@ -103,7 +109,8 @@ class Login {
       this.#bytes += length;
       if (length < 4 || this.#count > maxMessages || this.#bytes > maxBytes) throw violation('a login without an end');
       const body = Buffer.from(await this.reader.bytes(length - 4));
-      if (type === 'E') throw new UpstreamRefusal(withoutSecret(readErrorFields(body), this.options.password));
+      if (type === 'E' && !this.#settingCheck)
+        throw new UpstreamRefusal(withoutSecret(readErrorFields(body), this.options.password));
       if (type !== 'N') return { type, body };
       this.#notices.push(Buffer.concat([head, body]));
     }
@@ -185,24 +192,38 @@ class Login {
     let serverVersion: string | undefined;
     for (;;) {
       const { type, body } = await this.#next();
-      if (type === 'Z') {
-        const welcome = { method, messages: Buffer.concat([...this.#notices, ...messages]), key, serverVersion };
-        return { ...welcome, ready: message(type, body), rest: Buffer.from(this.reader.release()) };
-      }
-      if (type === 'K' && body.length >= 8 && body.length <= 260) key = body;
-      else if (type === 'S') messages.push(message(type, body));
-      else throw violation(`${type} after the login`);
       if (type === 'S') {
+        messages.push(message(type, body));
         const { name, value } = readParameterStatus(body);
         if (name === 'server_version') serverVersion = value;
-      }
+      } else if (type === 'K' && body.length >= 8 && body.length <= 260) key = body;
+      else if (type === 'Z' && !(await this.#setCheck(serverVersion))) {
+        const welcome = { method, messages: Buffer.concat([...this.#notices, ...messages]), key, serverVersion };
+        return { ...welcome, ready: message(type, body), rest: Buffer.from(this.reader.release()) };
+      } else if (!'ZCE'.includes(type)) throw violation(`${type} after the login`);
     }
+  }
+
+  /**
+   * Has the server notice, in the middle of a statement, that we have gone:
+   * otherwise what a session runs when it is cut would run to its end. True
+   * where another ReadyForQuery follows.
+   */
+  async #setCheck(serverVersion: string | undefined): Promise<boolean> {
+    const { checkIntervalMs } = this.options;
+    if (this.#settingCheck || checkIntervalMs === undefined || !canCheck(serverVersion)) return false;
+    this.#settingCheck = true;
+    await this.#send(serialize.query(`SET client_connection_check_interval = ${checkIntervalMs}`));
+    return true;
   }
 
   #send(data: Buffer): Promise<void> {
     return write(this.stream, data);
   }
 }
+
+/** PostgreSQL can from version 14 on, and not on every platform: where it cannot, it says so, and nothing is lost. */
+const canCheck = (serverVersion: string | undefined): boolean => Number.parseInt(serverVersion ?? '', 10) >= 14;
 
 /** `md5` and the hexadecimal digits of md5(md5(password, user), salt). */
 function md5(password: string, user: string, salt: Buffer): string {

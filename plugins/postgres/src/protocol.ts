@@ -165,6 +165,14 @@ export const postgres = defineProtocol({
       .max(65_536)
       .default(4096)
       .describe('How much of one parameter an audit event shows.'),
+    abandoned_statement_seconds: z
+      .int()
+      .min(0)
+      .max(3600)
+      .default(1)
+      .describe(
+        'How soon a statement stops whose session was cut or whose client has gone, on PostgreSQL 14 and later; 0 lets it run.',
+      ),
     login_timeout_seconds: z.int().min(1).max(120).default(20).describe('How long a database may take to log in.'),
   }),
   auth: {

@@ -64,11 +64,13 @@ export class PostgresSession implements Session<Postgres> {
   }
 
   async serve(client: ClientLink, grant: Grant<Postgres>): Promise<void> {
+    const { config, resource, signal } = this.context;
     const dial: DialOptions = {
       grant,
-      spec: this.context.resource.spec,
-      timeoutMs: this.context.config.login_timeout_seconds * 1000,
-      signal: this.context.signal,
+      spec: resource.spec,
+      timeoutMs: config.login_timeout_seconds * 1000,
+      checkIntervalMs: config.abandoned_statement_seconds * 1000 || undefined,
+      signal,
     };
     try {
       const upstream = await openUpstream(dial, this.#startup.parameters);

@@ -4,7 +4,7 @@ import tls from 'node:tls';
 import { FrameReader, PosternError, write, type Grant } from '@postern/plugin-sdk';
 import { serialize } from 'pg-protocol';
 import { tlsServerEndPoint } from './channel-binding.js';
-import { logIn, type Welcome } from './login.js';
+import { logIn, type LoginOptions, type Welcome } from './login.js';
 import type { Postgres, PostgresSpec } from './protocol.js';
 import { startupMessage } from './startup.js';
 import { cancelRequest } from './wire.js';
@@ -27,6 +27,7 @@ export interface DialOptions {
   readonly spec: PostgresSpec;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly checkIntervalMs: LoginOptions['checkIntervalMs'];
 }
 
 /**
@@ -46,10 +47,15 @@ export async function openUpstream(options: DialOptions, parameters: ReadonlyMap
       password,
       binding: certificate && tlsServerEndPoint(certificate),
       encrypted: line.tls !== undefined,
+      checkIntervalMs: ownsCheck(grant, parameters) ? undefined : options.checkIntervalMs,
     });
     return { ...welcome, stream: line.stream, tlsVersion: line.tls?.getProtocol() ?? 'none' };
   });
 }
+
+/** Who replicates has a time-out for that, and who set the interval has a reason. */
+const ownsCheck = ({ ask }: Grant<Postgres>, parameters: ReadonlyMap<string, string>): boolean =>
+  ask.replication || parameters.has('client_connection_check_interval');
 
 /** Asks the server, on a connection of its own, to cancel what the session with this key runs. */
 export async function cancelUpstream(options: DialOptions, key: Buffer): Promise<void> {
@@ -95,7 +101,7 @@ async function withLine<T>(
     if (late) throw unreachable(`no login within ${timeoutMs} ms`, 'the database did not answer in time', cause);
     const { code, message } = PosternError.from(cause);
     if (code === 'protocol_violation' || code === 'aborted' || code === 'limit_exceeded')
-      throw unreachable(`the login broke off: ${message}`, 'the database closed the connection', cause);
+      throw unreachable(`the login broke off: ${message}`, 'the database broke off the login', cause);
     throw cause;
   } finally {
     clearTimeout(timer);
@@ -142,7 +148,9 @@ export async function encrypt(socket: Duplex, options: tls.ConnectionOptions): P
   const answer = (await reader.bytes(1)).toString('latin1');
   // What follows in clear was put there by somebody in between (CVE-2021-23222).
   const injected = reader.release().length > 0;
-  if (answer !== 'S') throw unreachable('the database has no TLS', 'the database does not support TLS');
+  if (answer !== 'S' && answer !== 'N')
+    throw new PosternError('protocol_violation', 'the answer to SSLRequest is neither S nor N');
+  if (answer === 'N') throw unreachable('the database has no TLS', 'the database does not support TLS');
   if (injected) throw unreachable('bytes in clear follow the answer to SSLRequest', 'the database broke the protocol');
   const secure = tls.connect({ ...options, socket });
   secure.on('error', () => {});

@@ -31,9 +31,18 @@ class Server {
   }
 
   /** The body of the next `p` message. */
-  async password(): Promise<Buffer> {
+  password(): Promise<Buffer> {
+    return this.#body(0x70);
+  }
+
+  /** The text of the next query. */
+  async query(): Promise<string> {
+    return (await this.#body(0x51)).toString().replace('\0', '');
+  }
+
+  async #body(type: number): Promise<Buffer> {
     const head = await this.#reader.bytes(5);
-    assert.equal(head[0], 0x70);
+    assert.equal(head[0], type);
     return Buffer.from(await this.#reader.bytes(head.readUInt32BE(1) - 4));
   }
 }
@@ -109,6 +118,26 @@ describe('a login at the database', () => {
     assert.deepEqual(result.key, Buffer.from([0, 0, 0, 7, 0, 0, 0, 8]));
     assert.deepEqual(result.ready, backend.ready());
     assert.deepEqual(result.rest, backend.notification);
+  });
+
+  it('has a server that can look whether we are still there do so', async () => {
+    for (const [version, asked] of [
+      ['15.1 (Debian)', true],
+      ['14beta1', true],
+      ['13.9', false],
+      ['9.6', false],
+    ] as const) {
+      const heard: string[] = [];
+      const script = async (server: Server): Promise<void> => {
+        server.say(ok, backend.status('server_version', version), backend.ready());
+        if (!asked) return;
+        heard.push(await server.query());
+        server.say(backend.error('22023', 'not on this platform'), backend.ready());
+      };
+      const { ready } = await login({ method: 'trust' }, script, { checkIntervalMs: 1000 });
+      assert.deepEqual(heard, asked ? ['SET client_connection_check_interval = 1000'] : []);
+      assert.deepEqual(ready, backend.ready());
+    }
   });
 
   it('proves the password by SCRAM', async () => {

@@ -131,6 +131,20 @@ describe('psql', function () {
     assert.equal(stand.seen('result')[0]?.['outcome'], 'unanswered');
   });
 
+  it('leaves no statement running when its session is cut, or its client is gone', async () => {
+    for (const end of ['cut', 'kill'] as const) {
+      const { child, closed } = await start('-c', 'select pg_sleep(31)');
+      await running('select pg_sleep(31)');
+      if (end === 'cut') stand.cut(locked);
+      else child.kill('SIGKILL');
+      await closed;
+      await until(async () => {
+        const left = "select count(*) from pg_stat_activity where query = 'select pg_sleep(31)'";
+        return (await site.database.sql(left)).trim() === '0';
+      }, 4000);
+    }
+  });
+
   it('prints why its session was cut in the middle of a large result', async () => {
     const { child, printed, closed } = await start(
       '-c',
