@@ -1,14 +1,8 @@
 import type { Conversation } from './conversation.js';
 import { startListener } from './listener.js';
+import type { LocalService } from './local-service.js';
 import { askForAgent, openChannel } from './open-channel.js';
 import { PrivateDirectory } from './private-directory.js';
-
-/** Something on the node that leads to the client, for as long as its channel lives. */
-export interface LocalService {
-  /** What programs must have in their environment to find it. */
-  readonly env: Readonly<Record<string, string>>;
-  close(): Promise<void>;
-}
 
 /** Makes the client's ssh-agent available to the login's programs, by a socket that only they can open. */
 export async function forwardAgent(conversation: Conversation): Promise<LocalService> {

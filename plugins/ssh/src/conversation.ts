@@ -1,4 +1,5 @@
 import { PosternError, type Grant, type SessionContext } from '@postern/plugin-sdk';
+import type { LocalService } from './local-service.js';
 import type { Login } from './login.js';
 import type { Ssh, SshAction, SshAsk } from './protocol.js';
 import type { SshConnection } from './ssh-connection.js';
@@ -16,6 +17,9 @@ export interface ConversationParts {
   /** The extensions of the client's certificate. */
   readonly extensions: ReadonlySet<string>;
 }
+
+/** Each is a socket and a directory of the node's. */
+const maximumServices = 16;
 
 /** What a certificate must permit before a role is asked; the other actions come with every certificate. */
 const extensionFor: Readonly<Partial<Record<SshAction, string>>> = {
@@ -35,6 +39,7 @@ export class Conversation implements ConversationParts {
   readonly machine: Machine;
   readonly source: string;
   readonly extensions: ReadonlySet<string>;
+  #services = 0;
 
   constructor(parts: ConversationParts) {
     this.context = parts.context;
@@ -54,6 +59,24 @@ export class Conversation implements ConversationParts {
       throw PosternError.public('access_denied', `the certificate does not carry ${extension}`);
     }
     return this.grant.require({ ...more, login: this.login.name, action });
+  }
+
+  /** Opens something on the node that leads to the client, unless there is enough of it. */
+  async provide(open: () => Promise<LocalService>): Promise<LocalService> {
+    if (this.#services >= maximumServices)
+      throw PosternError.public('limit_exceeded', 'too many agents and screens are forwarded');
+    this.#services += 1;
+    try {
+      const service = await open();
+      const close = async (): Promise<void> => {
+        this.#services -= 1;
+        await service.close();
+      };
+      return { env: service.env, close };
+    } catch (cause) {
+      this.#services -= 1;
+      throw cause;
+    }
   }
 
   /** Records that something was refused for a reason that is not a role's. */

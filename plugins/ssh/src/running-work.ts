@@ -48,6 +48,8 @@ export class RunningWork {
       const { context, login, source, machine } = conversation;
       const facts = { id: context.id, user: conversation.grant.identity.user, source, path: context.config.path };
       const env = place.environment.of(login, facts, place.env);
+      // The decision and its record took a while: nothing may begin in a session that is over.
+      if (context.signal.aborted || place.stream.destroyed) throw new PosternError('aborted', 'the session is over');
       const program = await machine.start(work, { login, env, ...(terminal && { terminal }) });
       return new RunningWork(conversation, place, program, taps);
     } catch (cause) {

@@ -1,10 +1,11 @@
 import { PosternError } from '@postern/plugin-sdk';
 import type { PseudoTtyInfo, ServerChannel, Session, WindowChangeInfo } from 'ssh2';
-import { forwardAgent, type LocalService } from './agent-forward.js';
+import { forwardAgent } from './agent-forward.js';
 import { ChannelStream } from './channel-stream.js';
 import { textFor, type Conversation } from './conversation.js';
 import { ClientEnvironment } from './environment.js';
 import type { Terminal, Work } from './launch.js';
+import type { LocalService } from './local-service.js';
 import type { SshAction } from './protocol.js';
 import { signalOf } from './program.js';
 import type { Reply } from './request-replies.js';
@@ -27,6 +28,7 @@ type Accept = () => ServerChannel | undefined;
 export class SessionChannel {
   readonly #environment: ClientEnvironment;
   readonly #services: LocalService[] = [];
+  readonly #provided = new Set<SshAction>();
   readonly #notes: string[] = [];
   #steps: Promise<void> = Promise.resolve();
   #wanted: Terminal | undefined;
@@ -128,10 +130,13 @@ export class SessionChannel {
   /** Opens something on the node that leads to the client, for the program to come. */
   #provide(action: SshAction & ('agent_forward' | 'x11'), open: () => Promise<LocalService>): void {
     const event = action === 'x11' ? 'x11_forward' : action;
-    this.#step(this.conversation.connection.replies.claim(), async () => {
+    const reply = this.conversation.connection.replies.claim();
+    if (this.#provided.has(action)) return reply.fail();
+    this.#provided.add(action);
+    this.#step(reply, async () => {
       await this.conversation.require(action);
       await this.conversation.context.audit.emit(event, { channel: this.channel });
-      this.#services.push(await open());
+      this.#services.push(await this.conversation.provide(open));
     });
   }
 
@@ -140,13 +145,13 @@ export class SessionChannel {
     const reply = this.conversation.connection.replies.claim();
     const stream = this.#open(accept);
     if (!stream) return reply.fail();
-    this.#steps = this.#steps.then(() => this.#run(work, stream, reply));
+    this.#enqueue(() => this.#run(work, stream, reply));
   }
 
   #refuse(accept: Accept, reply: Reply, text: string): void {
     const stream = this.#open(accept);
     if (!stream) return reply.fail();
-    this.#steps = this.#steps.then(async () => {
+    this.#enqueue(async () => {
       await this.conversation.refused('subsystem', text);
       await this.#turnAway(stream, reply, text);
     });
@@ -189,6 +194,14 @@ export class SessionChannel {
     reply.succeed();
     stream.stderr.write(`postern: ${text}\r\n`);
     await stream.conclude({ status: refusedStatus });
+  }
+
+  /** Does something after what was asked for before. */
+  #enqueue(work: () => Promise<void>): void {
+    this.#steps = this.#steps.then(work).catch((cause: unknown) => {
+      this.conversation.context.log.debug('a request failed', { cause: PosternError.from(cause).message });
+      this.#stream?.destroy();
+    });
   }
 
   /** Handles a request after those before it. A failure does not end the channel; the client hears of it later. */

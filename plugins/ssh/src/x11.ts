@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { PosternError } from '@postern/plugin-sdk';
-import type { LocalService } from './agent-forward.js';
 import type { Conversation } from './conversation.js';
 import { startListener, type Listener } from './listener.js';
+import type { LocalService } from './local-service.js';
 import { openChannel } from './open-channel.js';
 import { PrivateDirectory } from './private-directory.js';
 

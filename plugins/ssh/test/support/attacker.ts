@@ -1,9 +1,11 @@
+import assert from 'node:assert/strict';
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { CanaryClient } from '../../src/canary-client.js';
+import { until } from './until.js';
 import { scriptedClient } from './scripted-client.js';
 import type { VictimReport, VictimState } from './victim.js';
 
@@ -16,6 +18,12 @@ export interface Intruder {
   readonly closed: Promise<void>;
   isClosed(): boolean;
 }
+
+const maximumRss = 350e6;
+
+/** Waits for a message of this type. */
+export const hears = (intruder: Intruder, type: number): Promise<void> =>
+  until(`message ${type}`, () => intruder.received.some((payload) => payload[0] === type));
 
 /** A node in another process, and the means to attack it and to see how it fares. */
 export class Attack {
@@ -87,6 +95,19 @@ export class Attack {
     intruder.socket.destroy();
     await intruder.closed;
     return waited;
+  }
+
+  /** Fails unless others are served in time, the memory is bounded, and the intruder's session ends with it. */
+  async survives(intruder: Intruder): Promise<void> {
+    try {
+      assert.ok((await this.answers()) < 1_000, 'it does not answer in time');
+      const { rss } = await this.state();
+      assert.ok(rss < maximumRss, `${Math.round(rss / 1e6)} MB`);
+    } finally {
+      intruder.socket.destroy();
+      await intruder.closed;
+    }
+    await until('its session has ended', async () => (await this.state()).sessions === 0);
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { message, WireWriter } from '../src/wire.js';
+import { Attack, hears } from './support/attacker.js';
+import { data, exec, open, request } from './support/raw-messages.js';
+import { until } from './support/until.js';
+
+const full = process.env['POSTERN_TEST_FULL'] === '1';
+
+describe('somebody who has logged in and sends what makes no sense', function () {
+  this.timeout(120_000);
+  let attack: Attack;
+  before(async () => (attack = await Attack.start()));
+  after(() => attack.stop());
+
+  const malformed: readonly { readonly name: string; readonly payload: Buffer }[] = [
+    { name: 'a request on a channel that is not there', payload: exec(0xffff_ffff, 'x') },
+    { name: 'data on a channel that is not there', payload: data(77, 4) },
+    { name: 'a request without a name', payload: new WireWriter().byte(message.channelRequest).uint32(0).end() },
+    { name: 'an empty opening', payload: Buffer.from([message.channelOpen]) },
+    { name: 'an empty global request', payload: Buffer.from([message.globalRequest]) },
+    { name: 'an unknown message', payload: Buffer.from([200, 1, 2, 3]) },
+    { name: 'a confirmation of nothing', payload: Buffer.concat([Buffer.from([91]), Buffer.alloc(16)]) },
+    { name: 'new keys out of turn', payload: Buffer.from([21]) },
+    {
+      name: 'a second login',
+      payload: new WireWriter().byte(50).string('root').string('ssh-connection').string('none').end(),
+    },
+    { name: "the server's own success", payload: Buffer.from([52]) },
+    { name: 'answers to a password prompt', payload: new WireWriter().byte(61).uint32(0xffff_ffff).end() },
+    {
+      name: 'a list of host keys',
+      payload: new WireWriter().byte(80).string('hostkeys-00@openssh.com').boolean(true).string('x').end(),
+    },
+    { name: 'a malformed pty request', payload: request(0, 'pty-req', new WireWriter().string('x').uint32(1).end()) },
+    { name: 'a message of nothing', payload: Buffer.alloc(1) },
+  ];
+  for (const { name, payload } of malformed)
+    it(`cannot harm the process with ${name}`, async () => {
+      const intruder = await attack.logIn();
+      intruder.client.transport.send(open(0));
+      await hears(intruder, message.channelOpenConfirmation);
+      intruder.client.transport.send(payload);
+      await attack.survives(intruder);
+    });
+
+  it('cannot harm the process with random messages', async () => {
+    const words = [
+      'session',
+      'direct-tcpip',
+      'exec',
+      'shell',
+      'pty-req',
+      'env',
+      'subsystem',
+      'sftp',
+      'x11-req',
+      'signal',
+      'TERM',
+      'tcpip-forward',
+      'window-change',
+      'auth-agent-req@openssh.com',
+      '',
+    ];
+    const types = [80, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 2, 4, 20, 7, 61];
+    const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
+    const random = (): Buffer => {
+      const writer = new WireWriter().byte(pick(types));
+      for (let field = 0; field < Math.random() * 6; field += 1) {
+        const kind = Math.random();
+        if (kind < 0.4) writer.uint32(Math.floor(Math.random() * 4));
+        else if (kind < 0.8) writer.string(pick(words));
+        else writer.byte(Math.floor(Math.random() * 256));
+      }
+      return writer.end();
+    };
+    const rounds = full ? 400 : 25;
+    for (let round = 0; round < rounds; round += 1) {
+      const intruder = await attack.logIn();
+      intruder.client.transport.send(open(0));
+      for (let sent = 0; sent < 60 && !intruder.isClosed(); sent += 1) intruder.client.transport.send(random());
+      await sleep(5);
+      intruder.socket.destroy();
+      await intruder.closed;
+    }
+    assert.ok((await attack.answers()) < 1_000);
+    await until('the sessions have ended', async () => (await attack.state()).sessions === 0);
+  });
+});
