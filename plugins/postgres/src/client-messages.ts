@@ -15,11 +15,16 @@ export interface ParseMessage {
   readonly to: number;
 }
 
+/** The parameters that a message carries: how many there are, and those that are at hand. */
+export interface Parameters {
+  readonly count: number;
+  readonly values: readonly Parameter[];
+}
+
 export interface BindMessage {
   readonly portal: string;
   readonly statement: string;
-  readonly parameters: readonly Parameter[];
-  readonly count: number;
+  readonly parameters: Parameters;
 }
 
 /** Where a parameter's value lies in the body; undefined bounds are those of SQL's null. */
@@ -36,7 +41,7 @@ const malformed = (what: string): PosternError =>
 const nameBytes = 63;
 
 const nameKey = (body: Buffer, from: number, to: number): string =>
-  body.toString('latin1', from, Math.min(to, from + nameBytes));
+  from === to ? '' : body.toString('latin1', from, Math.min(to, from + nameBytes));
 
 function endOfString(body: Buffer, from: number, complete: boolean): number {
   const end = body.indexOf(0, from);
@@ -72,45 +77,51 @@ export function readBind(body: Buffer, complete: boolean): BindMessage {
   const endOfPortal = endOfString(body, 0, complete);
   const from = Math.min(endOfPortal + 1, body.length);
   const end = endOfString(body, from, complete);
-  const names = { portal: nameKey(body, 0, endOfPortal), statement: nameKey(body, from, end) };
-  return { ...names, ...readParameters(body, Math.min(end + 1, body.length), complete) };
+  return {
+    portal: nameKey(body, 0, endOfPortal),
+    statement: nameKey(body, from, end),
+    parameters: readParameters(body, Math.min(end + 1, body.length), complete),
+  };
 }
 
 /** `Int32 function, parameters, Int16 result format`. */
-export function readFunctionCall(
-  body: Buffer,
-  complete: boolean,
-): { readonly function: number } & Pick<BindMessage, 'parameters' | 'count'> {
+export function readFunctionCall(body: Buffer, complete: boolean): { function: number; parameters: Parameters } {
   if (body.length < 4) throw malformed('a FunctionCall without a function');
-  return { function: body.readUInt32BE(0), ...readParameters(body, 4, complete) };
+  return { function: body.readUInt32BE(0), parameters: readParameters(body, 4, complete) };
+}
+
+const noParameters: Parameters = { count: 0, values: [] };
+
+/** True where the body ends before `needed` bytes. */
+function lacks(body: Buffer, needed: number, complete: boolean): boolean {
+  if (needed <= body.length) return false;
+  if (complete) throw malformed('insufficient data left in message');
+  return true;
 }
 
 /** `Int16 count, Int16* formats, Int16 count, (Int32 length, value)*`; a length of -1 is null. */
-function readParameters(body: Buffer, from: number, complete: boolean): Pick<BindMessage, 'parameters' | 'count'> {
-  const none = { parameters: [], count: 0 };
-  const short = (needed: number): boolean => {
-    if (needed > body.length && complete) throw malformed('insufficient data left in message');
-    return needed > body.length;
-  };
-  if (short(from + 2)) return none;
+function readParameters(body: Buffer, from: number, complete: boolean): Parameters {
+  if (lacks(body, from + 2, complete)) return noParameters;
   const formats = body.readUInt16BE(from);
   let at = from + 2 + 2 * formats;
-  if (short(at + 2)) return none;
+  if (lacks(body, at + 2, complete)) return noParameters;
   const count = body.readUInt16BE(at);
+  if (count === 0) return noParameters;
   at += 2;
-  const parameters: Parameter[] = [];
-  while (parameters.length < count && !short(at + 4)) {
+  const values: Parameter[] = [];
+  while (values.length < count && !lacks(body, at + 4, complete)) {
     const length = body.readInt32BE(at);
     at += 4;
     if (length < -1) throw malformed(`a parameter of ${length} bytes`);
-    const format = formats > 1 ? parameters.length : 0;
+    // One format is that of all parameters, none is text.
+    const format = formats > 1 ? values.length : 0;
     const binary = format < formats && body.readUInt16BE(from + 2 + 2 * format) === 1;
     const size = Math.max(length, 0);
-    if (short(at + size)) break;
-    parameters.push({ binary, from: length < 0 ? undefined : at, to: at + size });
+    if (lacks(body, at + size, complete)) break;
+    values.push({ binary, from: length < 0 ? undefined : at, to: at + size });
     at += size;
   }
-  return { parameters, count };
+  return { count, values };
 }
 
 /**

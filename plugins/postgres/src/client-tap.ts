@@ -3,7 +3,7 @@ import { readBind, readClose, readExecute, readParse } from './client-messages.j
 import { FrameRules, FrameWalker, maxFrame, rule } from './frame-walker.js';
 import type { Journal } from './journal.js';
 import { LongMessage } from './long-message.js';
-import { NameTable, type Moment, type Version } from './name-table.js';
+import { NameTable, type Moment } from './name-table.js';
 import type { Pipeline } from './pipeline.js';
 import { StatementLog, type Held, type StatementLimits } from './statement-log.js';
 import { TextBudget, type Statement } from './statement.js';
@@ -118,7 +118,8 @@ export class ClientTap extends FrameWalker {
     this.#showUnused();
     const { name, from, to } = readParse(held.body, !held.long);
     const statement = this.#log.statement(held, from, to);
-    const step = this.#define('parse', this.#statements, this.#statements.define(name, statement, this.#now));
+    const definition = this.#statements.define(name, statement, this.#now);
+    const step = new Step('parse', this.#order, undefined, definition);
     this.#texts.keep(statement);
     if (name !== '' || statement.sha256 !== undefined)
       step.sequence = this.#log.prepare(name, statement, { ...held, from, to });
@@ -132,32 +133,26 @@ export class ClientTap extends FrameWalker {
     const statement = this.#statements.find(message.statement, this.#segment);
     const sequence = this.#log.bind(held, statement, message);
     const portal = this.#portals.define(message.portal, sequence, this.#now);
-    this.pipeline.push(this.#define('bind', this.#portals, portal, sequence));
+    this.pipeline.push(new Step('bind', this.#order, sequence, portal));
   }
 
   #execute(body: Buffer): void {
     const { portal, maxRows } = readExecute(body);
     const sequence = this.#portals.find(portal, this.#segment).value ?? this.#log.cursor(portal);
-    this.pipeline.push(new Step('execute', this.#order, sequence, { maxRows }));
+    const step = new Step('execute', this.#order, sequence);
+    step.maxRows = maxRows;
+    this.pipeline.push(step);
   }
 
   #close(body: Buffer): void {
     const { what, name } = readClose(body);
-    const step =
-      what === 'statement'
-        ? this.#define('close', this.#statements, this.#statements.define(name, undefined, this.#now))
-        : this.#define('close', this.#portals, this.#portals.define(name, undefined, this.#now));
-    this.pipeline.push(step);
+    const definition = (what === 'statement' ? this.#statements : this.#portals).define(name, undefined, this.#now);
+    this.pipeline.push(new Step('close', this.#order, undefined, definition));
   }
 
   #endSegment(kind: 'query' | 'call' | 'sync', sequence?: number): void {
     this.pipeline.push(new Step(kind, this.#order, sequence));
     this.#segment += 1;
-  }
-
-  #define<T>(kind: 'parse' | 'bind' | 'close', table: NameTable<T>, version: Version<T>, sequence?: number): Step {
-    const settle = (accepted: boolean): void => (accepted ? table.confirm(version) : table.withdraw(version));
-    return new Step(kind, this.#order, sequence, { settle });
   }
 
   get #now(): Moment {

@@ -6,11 +6,24 @@ export interface Moment {
   readonly segment: number;
 }
 
+/** Something that the server will accept or refuse. */
+export interface Definition {
+  settle(accepted: boolean): void;
+}
+
 /** One definition of a name, as a client sent it; `value` is undefined where the name was closed. */
-export interface Version<T> {
-  readonly name: string;
-  readonly value: T | undefined;
-  readonly sent: Moment;
+class Version<T> implements Definition {
+  constructor(
+    private readonly table: NameTable<T>,
+    readonly name: string,
+    readonly value: T | undefined,
+    readonly sent: Moment,
+  ) {}
+
+  settle(accepted: boolean): void {
+    if (accepted) this.table.confirm(this);
+    else this.table.withdraw(this);
+  }
 }
 
 export interface Found<T> {
@@ -21,6 +34,9 @@ export interface Found<T> {
   /** True where SQL may have given the name to something else. */
   readonly doubtful: boolean;
 }
+
+const none: readonly never[] = [];
+const unknown: Found<never> = { value: undefined, others: none, doubtful: false };
 
 /**
  * What the names of prepared statements or portals stand for. A definition
@@ -42,8 +58,8 @@ export class NameTable<T> {
     return this.#names.size;
   }
 
-  define(name: string, value: T | undefined, sent: Moment): Version<T> {
-    const version = { name, value, sent };
+  define(name: string, value: T | undefined, sent: Moment): Definition {
+    const version = new Version(this, name, value, sent);
     const versions = this.#names.get(name);
     if (versions) versions.push(version);
     else this.#insert(version);
@@ -58,9 +74,9 @@ export class NameTable<T> {
   find(name: string, segment: number): Found<T> {
     const versions = this.#names.get(name);
     const last = versions?.at(-1);
-    if (!versions || !last) return { value: undefined, others: [], doubtful: false };
+    if (!versions || !last) return unknown;
     const doubtful = last.sent.order < this.#doubtedBefore;
-    if (last.sent.segment === segment || versions.length === 1) return { value: last.value, others: [], doubtful };
+    if (last.sent.segment === segment || versions.length === 1) return { value: last.value, others: none, doubtful };
     const possible = versions.flatMap(({ value }) => value ?? []);
     return { value: possible.pop(), others: possible, doubtful };
   }

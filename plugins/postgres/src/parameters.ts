@@ -1,4 +1,4 @@
-import { beginningOf, type BindMessage, type Parameter } from './client-messages.js';
+import { beginningOf, type Parameter, type Parameters } from './client-messages.js';
 
 export interface ParameterLimits {
   /** Most bytes of one value. */
@@ -11,23 +11,26 @@ export const noLimits: ParameterLimits = { each: Infinity, total: Infinity };
 
 /** The fields by which events and recordings show parameters. */
 export interface ShownParameters {
-  readonly parameters: (string | null)[];
-  readonly binary?: number[];
-  readonly parameterCount: number;
+  parameters?: (string | null)[] | undefined;
+  binary?: number[] | undefined;
+  parameterCount?: number | undefined;
 }
 
-/** Text values as text, binary ones as `\x` and hexadecimal digits, as far as the limits allow. */
+/**
+ * Adds parameters to an event, as far as the limits allow: text values as text,
+ * binary ones as `\x` and hexadecimal digits. True where something is missing.
+ */
 export function showParameters(
+  fields: ShownParameters,
   body: Buffer,
-  { parameters, count }: Pick<BindMessage, 'parameters' | 'count'>,
+  { values, count }: Parameters,
   limits: ParameterLimits,
-): { readonly fields: ShownParameters; readonly cut: boolean } {
+): boolean {
   const shown: (string | null)[] = [];
-  const binary: number[] = [];
   let left = limits.total;
-  let cut = parameters.length < count;
-  for (const parameter of parameters) {
-    const size = parameter.from === undefined ? 0 : parameter.to - parameter.from;
+  let cut = values.length < count;
+  for (const value of values) {
+    const size = value.from === undefined ? 0 : value.to - value.from;
     const room = Math.min(limits.each, left);
     if (left <= 0 && size > 0) {
       cut = true;
@@ -35,10 +38,12 @@ export function showParameters(
     }
     if (size > room) cut = true;
     left -= Math.min(size, room);
-    shown.push(valueOf(body, parameter, room));
-    if (parameter.binary && parameter.from !== undefined) binary.push(shown.length);
+    shown.push(valueOf(body, value, room));
+    if (value.binary && value.from !== undefined) (fields.binary ??= []).push(shown.length);
   }
-  return { fields: { parameters: shown, ...(binary.length > 0 && { binary }), parameterCount: count }, cut };
+  fields.parameters = shown;
+  fields.parameterCount = count;
+  return cut;
 }
 
 function valueOf(body: Buffer, { from, to, binary }: Parameter, limit: number): string | null {

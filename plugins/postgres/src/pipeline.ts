@@ -3,6 +3,7 @@ import { StepQueue, type Step } from './step.js';
 import type { ErrorFields } from './wire.js';
 
 type Result = EventFields<'result'>;
+type Answer = Omit<Result, 'sequence'>;
 
 export interface PipelineOptions {
   report(result: Result): void;
@@ -68,15 +69,18 @@ export class Pipeline {
   /** ParseComplete, BindComplete or CloseComplete. */
   settled(kind: 'parse' | 'bind' | 'close'): void {
     if (this.#head()?.kind !== kind) return;
-    this.#shift()?.options.settle?.(true);
+    this.#shift()?.definition?.settle(true);
   }
 
   /** CommandComplete. */
   completed(tag: string): void {
     const step = this.#head();
     if (step?.kind !== 'execute' && step?.kind !== 'query') return;
-    const { command, rows } = readTag(tag);
-    this.#answer(step, { outcome: 'completed', command, ...(rows !== undefined && { rows }) });
+    const end = endOfWords(tag);
+    const command = tag.slice(0, end);
+    const answer: Answer = { outcome: 'completed', command };
+    if (end < tag.length) answer.rows = Number(tag.slice(tag.lastIndexOf(' ') + 1));
+    this.#answer(step, answer);
     if (command === 'DISCARD ALL' || command === 'DEALLOCATE ALL') this.options.namesChanged('dropped', step.order);
     if (command === 'DEALLOCATE' || command === 'PREPARE') this.options.namesChanged('doubtful', step.order);
   }
@@ -90,7 +94,7 @@ export class Pipeline {
   /** PortalSuspended. */
   suspended(): void {
     const step = this.#head();
-    if (step?.kind === 'execute') this.#answer(step, { outcome: 'suspended', rows: step.options.maxRows });
+    if (step?.kind === 'execute') this.#answer(step, { outcome: 'suspended', rows: step.maxRows });
   }
 
   /** FunctionCallResponse. */
@@ -104,7 +108,7 @@ export class Pipeline {
     const step = this.#failing ? undefined : this.#steps.at(0);
     if (!step) return this.options.reportFailure(error);
     this.#takesCopy = false;
-    const failed = { outcome: 'failed', ...problemOf(error) } as const;
+    const failed: Answer = { outcome: 'failed', ...problemOf(error) };
     if (step.kind === 'query' || step.kind === 'call') {
       step.failed = true;
       return this.#answer(step, failed);
@@ -146,7 +150,7 @@ export class Pipeline {
     let last = this.#failing?.sequence;
     for (let left = count; left > 0; left -= 1) {
       const step = this.#shift();
-      step?.options.settle?.(false);
+      step?.definition?.settle(false);
       if (step?.sequence === undefined || step.sequence === last) continue;
       last = step.sequence;
       this.options.report({ sequence: last, outcome: 'skipped' });
@@ -160,26 +164,35 @@ export class Pipeline {
     return this.#steps.at(0);
   }
 
-  #answer(step: Step, result: Omit<Result, 'sequence'>): void {
+  #answer(step: Step, answer: Answer): void {
     step.parts += 1;
-    const part = step.kind === 'query' ? { part: step.parts } : {};
-    this.#report(step, { ...result, ...part });
+    if (step.kind === 'query') answer.part = step.parts;
+    this.#report(step, answer);
     if (step.kind === 'execute') this.#shift();
   }
 
-  #report(step: Step, result: Omit<Result, 'sequence'>): void {
+  #report(step: Step, answer: Answer): void {
     const now = this.options.now();
-    const durationMs = Math.round((now - step.since) * 1000) / 1000;
-    const copy = step.copy ? { copy: step.copy, copyBytes: this.options.copyBytes(step.copy) } : {};
+    answer.durationMs = Math.round((now - step.since) * 1000) / 1000;
+    if (step.copy) {
+      answer.copy = step.copy;
+      answer.copyBytes = this.options.copyBytes(step.copy);
+    }
     step.since = now;
     step.copy = undefined;
     this.#lastSequence = step.sequence;
-    if (step.sequence !== undefined) this.options.report({ sequence: step.sequence, ...result, ...copy, durationMs });
+    if (step.sequence !== undefined) this.#tell(step.sequence, answer);
   }
 
-  #blame(sequence: number | undefined, result: Omit<Result, 'sequence'>, error: ErrorFields): void {
+  #blame(sequence: number | undefined, answer: Answer, error: ErrorFields): void {
     if (sequence === undefined) this.options.reportFailure(error);
-    else this.options.report({ sequence, ...result });
+    else this.#tell(sequence, answer);
+  }
+
+  #tell(sequence: number, answer: Answer): void {
+    const result: Result = answer as Result;
+    result.sequence = sequence;
+    this.options.report(result);
   }
 
   #shift(): Step | undefined {
@@ -201,9 +214,13 @@ export const problemOf = ({ severity, sqlstate, message }: ErrorFields): EventFi
   message: message.slice(0, 8192),
 });
 
-/** `INSERT 0 5`, `SELECT 5`, `CREATE TABLE`: the words, and the last number. */
-function readTag(tag: string): { readonly command: string; readonly rows?: number } {
-  const end = /(?: \d+)+$/.exec(tag);
-  if (!end) return { command: tag };
-  return { command: tag.slice(0, end.index), rows: Number(tag.slice(tag.lastIndexOf(' ') + 1)) };
+/** Where the words of a command tag end: `INSERT 0 5`, `SELECT 5`, `CREATE TABLE`. */
+function endOfWords(tag: string): number {
+  let end = tag.length;
+  for (let at = tag.length - 1; at > 0; at -= 1) {
+    const character = tag.charCodeAt(at);
+    if (character === 0x20) end = at;
+    else if (character < 0x30 || character > 0x39) break;
+  }
+  return end;
 }

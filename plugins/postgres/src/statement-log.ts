@@ -1,4 +1,4 @@
-import { readFunctionCall, textOf, type BindMessage } from './client-messages.js';
+import { readFunctionCall, textOf, type BindMessage, type Parameters } from './client-messages.js';
 import type { EventFields, Journal } from './journal.js';
 import type { LongMessage } from './long-message.js';
 import type { Found } from './name-table.js';
@@ -39,33 +39,31 @@ export class StatementLog {
 
   /** A simple query, whose text ends at `to`. Returns its number. */
   query(held: Held, to: number): number {
-    const sequence = held.long?.sequence ?? this.journal.next();
-    const statement = this.statement(held, 0, to);
-    const fields = { sequence, protocol: 'simple', ...textFields(statement) } as const;
+    const sequence = this.#number(held);
+    const fields: QueryFields = { sequence, protocol: 'simple' };
+    addText(fields, this.statement(held, 0, to));
     this.journal.write('query', fields, wholeText(fields, held, 0, to));
     return sequence;
   }
 
   /** A prepared statement. `held` is its Parse, with the text from `from` to `to`, where events show only a part of it. */
   prepare(name: string, statement: Statement, held?: Held & { readonly from: number; readonly to: number }): number {
-    const sequence = held?.long?.sequence ?? this.journal.next();
-    const fields = { sequence, name, ...textFields(statement) };
-    this.journal.write('prepare', fields, held ? wholeText(fields, held, held.from, held.to) : fields);
+    const sequence = this.#number(held);
+    const fields: EventFields<'prepare'> = { sequence, name: readable(name) };
+    addText(fields, statement);
+    this.journal.write('prepare', fields, held && wholeText(fields, held, held.from, held.to));
     return sequence;
   }
 
   /** A statement with its parameters, about to be run. */
   bind(held: Held, { value: statement, others, doubtful }: Found<Statement>, message: BindMessage): number {
-    const sequence = held.long?.sequence ?? this.journal.next();
-    const texts = {
-      sequence,
-      protocol: 'extended',
-      ...(message.statement !== '' && { name: readable(message.statement) }),
-      ...(statement && textFields(statement)),
-      ...(others.length > 0 && { alternatives: others.slice(0, 16).flatMap(({ shown }) => shown ?? []) }),
-      ...(doubtful && { doubtful }),
-    } as const;
-    this.#write('query', texts, held, message);
+    const sequence = this.#number(held);
+    const fields: QueryFields = { sequence, protocol: 'extended' };
+    if (message.statement !== '') fields.name = readable(message.statement);
+    if (statement) addText(fields, statement);
+    if (others.length > 0) fields.alternatives = others.slice(0, 16).flatMap(({ shown }) => shown ?? []);
+    if (doubtful) fields.doubtful = true;
+    this.#write('query', fields, held, message.parameters);
     return sequence;
   }
 
@@ -78,44 +76,47 @@ export class StatementLog {
 
   /** A call of a function by its number. */
   call(held: Held): number {
-    const sequence = held.long?.sequence ?? this.journal.next();
+    const sequence = this.#number(held);
     const message = readFunctionCall(held.body, held.long === undefined);
-    this.#write('call', { sequence, function: message.function }, held, message);
+    this.#write('call', { sequence, function: message.function }, held, message.parameters);
     return sequence;
   }
 
-  #write<N extends 'query' | 'call'>(
-    name: N,
-    fields: EventFields<N>,
-    { body, length, long }: Held,
-    message: Pick<BindMessage, 'parameters' | 'count'>,
-  ): void {
-    if (message.count === 0 && !long) return this.journal.write(name, fields);
-    const shown = showParameters(body, message, this.#parameterLimits);
-    if (!shown.cut && !long) return this.journal.write(name, { ...fields, ...shown.fields });
-    const cut = { parameterBytes: length, truncated: true, ...(long && { parametersSha256: long.digest() }) };
-    const whole = showParameters(body, message, noLimits);
-    this.journal.write(name, { ...fields, ...shown.fields, ...cut }, { ...fields, ...whole.fields, ...cut });
+  #number(held: Held | undefined): number {
+    return held?.long?.sequence ?? this.journal.next();
+  }
+
+  #write<N extends 'query' | 'call'>(name: N, fields: EventFields<N>, held: Held, parameters: Parameters): void {
+    const { body, length, long } = held;
+    if (parameters.count === 0 && !long) return this.journal.write(name, fields);
+    const cut = showParameters(fields, body, parameters, this.#parameterLimits);
+    if (!cut && !long) return this.journal.write(name, fields);
+    const missing = { parameterBytes: length, truncated: true, ...(long && { parametersSha256: long.digest() }) };
+    const whole: EventFields<N> = { ...fields, ...missing, binary: undefined };
+    showParameters(whole, body, parameters, noLimits);
+    this.journal.write(name, { ...fields, ...missing }, whole);
   }
 }
 
-/** Names are kept by their bytes; people read them as UTF-8. */
-const readable = (name: string): string => textOf(Buffer.from(name, 'latin1'), 0, name.length);
+type QueryFields = EventFields<'query'>;
 
-function textFields({ shown, bytes, sha256 }: Statement): Partial<EventFields<'prepare'>> {
-  return {
-    ...(shown !== undefined && { statement: shown }),
-    statementBytes: bytes,
-    ...(sha256 !== undefined && { statementSha256: sha256, truncated: true }),
-  };
+/** Names are kept by their bytes; people read them as UTF-8. */
+const readable = (name: string): string => (name === '' ? '' : textOf(Buffer.from(name, 'latin1'), 0, name.length));
+
+function addText(fields: QueryFields | EventFields<'prepare'>, { shown, bytes, sha256 }: Statement): void {
+  if (shown !== undefined) fields.statement = shown;
+  fields.statementBytes = bytes;
+  if (sha256 === undefined) return;
+  fields.statementSha256 = sha256;
+  fields.truncated = true;
 }
 
-/** What the recording shows of a text: all of it, unless its pieces are there already. */
+/** What the recording shows of a text where events do not show all; its pieces are there already where it was long. */
 function wholeText(
-  fields: object & { truncated?: boolean | undefined },
+  fields: QueryFields | EventFields<'prepare'>,
   held: Held,
   from: number,
   to: number,
-): Record<string, unknown> {
-  return fields.truncated && !held.long ? { ...fields, statement: textOf(held.body, from, to) } : { ...fields };
+): Readonly<Record<string, unknown>> | undefined {
+  return fields.truncated && !held.long ? { ...fields, statement: textOf(held.body, from, to) } : undefined;
 }

@@ -1,3 +1,5 @@
+import type { Definition } from './name-table.js';
+
 /** Something that a client asked for and the server has not finished answering. */
 export class Step {
   /** Statements of a simple query that were answered. */
@@ -5,6 +7,8 @@ export class Step {
   failed = false;
   copy: 'in' | 'out' | 'both' | undefined;
 
+  /** Most rows that an Execute asks for. */
+  maxRows = 0;
   /** When it was sent, in milliseconds; once a part was answered, when that was. */
   since = 0;
 
@@ -14,11 +18,8 @@ export class Step {
     readonly order: number,
     /** The number under which it stands in the log, where it does. */
     public sequence?: number,
-    readonly options: {
-      /** What to do once the server has accepted or refused a name's definition. */
-      readonly settle?: (accepted: boolean) => void;
-      readonly maxRows?: number;
-    } = {},
+    /** The definition of a name that it brings. */
+    readonly definition?: Definition,
   ) {}
 
   /** True for what a ReadyForQuery answers. */

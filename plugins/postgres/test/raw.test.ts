@@ -31,12 +31,16 @@ describe('a session', function () {
   });
   afterEach(() => stand[Symbol.asyncDispose]());
 
+  let statements = 0;
+
   /** A client that waits for a statement to end. */
   async function sleeping(user = 'alice', minor = 0): Promise<RawClient> {
     const client = await RawClient.open(stand, user);
     await client.login([], minor);
-    await client.send(serialize.query('select pg_sleep(20)'));
-    await until(() => stand.seen('query').length > 0);
+    const statement = `select pg_sleep(20), ${(statements += 1)}`;
+    await client.send(serialize.query(statement));
+    const active = `select count(*) from pg_stat_activity where state = 'active' and query = '${statement}'`;
+    await until(async () => (await site.database.sql(active)).trim() === '1');
     return client;
   }
 
@@ -272,10 +276,8 @@ describe('a session', function () {
         assert.deepEqual([severity, sqlstate], ['FATAL', '08P01']);
         await client.closed();
         await stand.idle();
-        assert.equal(
-          (await site.database.sql("select count(*) from pg_stat_activity where usename = 'app'")).trim(),
-          '0',
-        );
+        const left = `select count(*) from pg_stat_activity where application_name = '${name}'`;
+        await until(async () => (await site.database.sql(left)).trim() === '0');
       });
   });
 });
