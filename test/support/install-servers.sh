@@ -9,6 +9,7 @@ packages=(
   bsdutils bsdextrautils util-linux
   expect tmux openssl procps
   haproxy stunnel4 pgbouncer
+  xvfb x11-utils
 )
 
 missing=()

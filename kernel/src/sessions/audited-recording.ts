@@ -11,6 +11,7 @@ export interface AuditedRecordingOptions {
 /** A recording whose fate stands in the audit log: completed, with its hash, or failed, with the reason. */
 export class AuditedRecording implements Recording {
   #failed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(
     private readonly recording: RecordingInProgress,
@@ -25,7 +26,12 @@ export class AuditedRecording implements Recording {
     return this.#guard(() => this.recording.mark(name, fields));
   }
 
-  async close(): Promise<void> {
+  /** Idempotent: a plugin may close its recording, and the kernel closes what is left open. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     try {
       const { bytes, durationMs, hashes = {} } = await this.recording.complete();
       if (this.#failed) return;
