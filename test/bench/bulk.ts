@@ -1,38 +1,30 @@
-import { run } from '../../plugins/postgres/test/support/program.js';
-import { DatabaseSite } from '../e2e/support/database.js';
-import { median, printTable } from './table.js';
+import { DatabasePaths } from './database-paths.js';
+import { interleave, measured, type Effort } from './interleave.js';
+import { median, medianRatio, printTable } from './table.js';
 
-const rowsOut = 2_000_000;
-const megabytes = (rowsOut * 101) / 1e6;
+/** What COPY prints of one row. */
+const bytesPerRow = 101;
 
-/** COPY of some 200 MB to the client: direct TLS and through Postern, in turn. */
-export async function bulk(rounds: number): Promise<void> {
-  await using site = await DatabaseSite.start();
-  const { host, port } = site.database;
-  const copy = `copy (select repeat('x', 100) from generate_series(1, ${rowsOut})) to stdout`;
-  const direct = `host=${host} port=${port} user=trusted dbname=bench sslmode=require`;
-  const through = await site.connection(await site.cluster.login('alice'));
-  const times = { direct: [] as number[], through: [] as number[] };
-  for (let round = 0; round < rounds; round++) {
-    times.direct.push(await timed(direct, copy, site.home));
-    times.through.push(await timed(through, copy, site.home));
-  }
-  const ratio = median(times.through.map((ms, round) => ms / (times.direct[round] ?? NaN)));
-  const rate = (all: readonly number[]): string => ((megabytes / median(all)) * 1000).toFixed(0);
-  printTable(
-    'COPY to stdout',
-    ['path', 'MB/s', 'time, ratio to direct'],
-    [
-      ['direct TLS', rate(times.direct), '1.00'],
-      ['Postern', rate(times.through), ratio.toFixed(2)],
-    ],
+/** COPY of a table to the client. */
+export async function bulk({ rounds, copyMegabytes }: Effort): Promise<void> {
+  await using site = await DatabasePaths.start();
+  const count = Math.round((copyMegabytes * 1e6) / bytesPerRow);
+  const filled = `create unlogged table big as select repeat('x', 100) as x from generate_series(1, ${count})`;
+  await site.server.sql(`${filled}; vacuum big; grant select on big to public`, 'bench');
+  const samples = await interleave(site.paths, rounds, ({ connection, pids }) =>
+    measured(pids, () => site.program('psql', ['-Xq', '-o', '/dev/null', connection, '-c', 'copy big to stdout'])),
   );
-}
-
-async function timed(connection: string, sql: string, home: string): Promise<number> {
-  const began = performance.now();
-  const args = ['-Xq', '-o', '/dev/null', connection, '-c', sql];
-  const { status, stderr } = await run('psql', args, { env: { HOME: home }, timeoutMs: 120_000 });
-  if (status !== 0) throw new Error(`COPY failed: ${stderr}`);
-  return performance.now() - began;
+  const times = samples.map((all) => all.map(({ ms }) => ms));
+  const rows = site.paths.map(({ name, pids }, index) => {
+    const own = times[index] ?? [];
+    const cost = median((samples[index] ?? []).map(({ cpu }) => cpu)) / copyMegabytes;
+    return [
+      name,
+      ((copyMegabytes / median(own)) * 1000).toFixed(0),
+      medianRatio(own, times[0] ?? []),
+      pids.length > 0 ? cost.toFixed(0) : '',
+    ];
+  });
+  const head = ['path', 'MB/s', 'time, ratio to direct', 'µs of CPU in between for each MB'];
+  printTable(`COPY of ${copyMegabytes} MB to the client`, head, rows);
 }

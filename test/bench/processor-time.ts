@@ -3,12 +3,8 @@ import { readFileSync } from 'node:fs';
 /** Clock ticks of Linux, which /proc counts in. */
 const microsecondsPerTick = 10_000;
 
-/** Microseconds of processor time that processes have used, this one or others; user and system. */
+/** Microseconds of processor time that processes have used so far, with all their threads; user and system. */
 export function processorTime(pids: readonly number[]): number {
-  if (pids.length === 0) {
-    const { user, system } = process.cpuUsage();
-    return user + system;
-  }
   return pids.reduce((sum, pid) => sum + ticksOf(pid) * microsecondsPerTick, 0);
 }
 
@@ -18,4 +14,12 @@ function ticksOf(pid: number): number {
     .replace(/^.*\) /s, '')
     .split(' ');
   return Number(fields[11]) + Number(fields[12]);
+}
+
+/** Kilobytes of memory that processes hold now. */
+export function residentKilobytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return sum + Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? NaN);
+  }, 0);
 }

@@ -1,24 +1,56 @@
+import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
 import { bulk } from './bulk.js';
+import { connects } from './connects.js';
+import { idle } from './idle.js';
+import type { Effort } from './interleave.js';
 import { queries } from './queries.js';
+import { shell } from './shell.js';
 import { startup } from './startup.js';
+import { stream } from './stream.js';
 
-// `npm run bench [-- name…]`: measures in turn and prints tables. Nothing here passes or fails.
-const benchmarks: Readonly<Record<string, () => void | Promise<void>>> = {
-  startup: () => startup(20),
-  queries: () => queries(3, 4),
-  bulk: () => bulk(5),
+// `npm run bench [-- name… --quick | --full]`: measures in turn and prints tables. Nothing here passes or fails.
+const benchmarks: Readonly<Record<string, (effort: Effort) => Promise<void>>> = {
+  startup,
+  queries,
+  connects,
+  bulk,
+  idle,
+  shell,
+  stream,
 };
 
-const names = process.argv.slice(2);
-const wanted = names.length > 0 ? names : Object.keys(benchmarks);
-console.log(
-  `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}`,
-);
-console.log(`load before: ${loadavg()[0]?.toFixed(1)}`);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, full: { type: 'boolean', default: false } },
+});
+
+function effort(): Effort {
+  if (values.full) return { rounds: 5, seconds: 10, copyMegabytes: 1000, streamMegabytes: 500 };
+  if (values.quick) return { rounds: 1, seconds: 2, copyMegabytes: 50, streamMegabytes: 50 };
+  return { rounds: 3, seconds: 4, copyMegabytes: 200, streamMegabytes: 200 };
+}
+
+const load = (): string => `load ${(loadavg()[0] ?? NaN).toFixed(1)}`;
+const version = (program: string, option: string): string =>
+  // Some write their version to the one, some to the other.
+  execFileSync('sh', ['-c', `${program} ${option} 2>&1 | grep -m1 -E '[0-9]+[.][0-9]+'`])
+    .toString()
+    .trim();
+
+const wanted = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+console.log(`${new Date().toISOString()}, Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${load()}`);
+for (const [program, option] of [
+  ['psql', '-V'],
+  ['haproxy', '-v'],
+  ['stunnel4', '-version'],
+  ['ssh', '-V'],
+] as const)
+  console.log(version(program, option));
 for (const name of wanted) {
   const benchmark = benchmarks[name];
   if (!benchmark) throw new Error(`there is no benchmark ${name}; there are ${Object.keys(benchmarks).join(', ')}`);
-  await benchmark();
+  await benchmark(effort());
+  console.log(`\n${name}: ${load()} at its end`);
 }
-process.exit(0);

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { build } from '../../config/test/support/programs.js';
+import type { Effort } from './interleave.js';
 import { median, printTable } from './table.js';
 
 const program = (name: string): string => fileURLToPath(new URL(`../../config/bin/${name}.js`, import.meta.url));
@@ -11,12 +13,10 @@ const commands: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 /** How long the programs take to start, beside Node itself. */
-export function startup(rounds: number): void {
-  spawnSync(process.execPath, [fileURLToPath(new URL('../../config/build.mjs', import.meta.url))], {
-    stdio: 'inherit',
-  });
+export async function startup({ rounds }: Effort): Promise<void> {
+  await build();
   const times = commands.map(() => [] as number[]);
-  for (let round = 0; round < rounds; round++)
+  for (let round = 0; round < rounds * 5; round++)
     for (const [index, [, args]] of commands.entries()) {
       const began = performance.now();
       spawnSync(process.execPath, args, { stdio: 'ignore' });

@@ -1,7 +1,14 @@
 /** The middle of several measurements: one that was disturbed does not count. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+  const middle = sorted.length / 2;
+  const [low, high] = [sorted[Math.ceil(middle) - 1] ?? NaN, sorted[Math.floor(middle)] ?? NaN];
+  return (low + high) / 2;
+}
+
+/** The middle of the ratios of two series, each taken within one round. */
+export function medianRatio(own: readonly number[], reference: readonly number[]): string {
+  return median(own.map((value, round) => value / (reference[round] ?? NaN))).toFixed(2);
 }
 
 /** Prints a table in Markdown, as docs/performance.md holds it. */

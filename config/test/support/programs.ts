@@ -84,6 +84,12 @@ export class TestCluster implements AsyncDisposable {
     return join(this.directory, '.postern');
   }
 
+  /** The process that `postern start` is. */
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error('this cluster was not started');
+    return this.#child.pid;
+  }
+
   psh(args: readonly string[], input?: string): Promise<Result> {
     return this.#run('psh', args, input);
   }

@@ -1,0 +1,29 @@
+import { DatabasePaths } from './database-paths.js';
+import { interleave, type Effort } from './interleave.js';
+import { pgbench } from './pgbench.js';
+import { median, medianRatio, printTable } from './table.js';
+
+/** A new TLS connection for every transaction: pgbench -C, one client and four. */
+export async function connects({ rounds, seconds }: Effort): Promise<void> {
+  await using site = await DatabasePaths.start();
+  await site.fill();
+  const rows: (string | number)[][] = [];
+  for (const clients of [1, 4]) {
+    const args = ['-C', '-c', String(clients)];
+    const samples = await interleave(site.paths, rounds, (path) => pgbench(site, path, { args, seconds }));
+    const speeds = samples.map((all) => all.map(({ perSecond }) => perSecond));
+    site.paths.forEach(({ name, pids }, index) => {
+      const own = speeds[index] ?? [];
+      const cost = (median((samples[index] ?? []).map((one) => one.cost)) / 1000).toFixed(1);
+      rows.push([
+        name,
+        clients,
+        median(own).toFixed(0),
+        medianRatio(own, speeds[0] ?? []),
+        pids.length > 0 ? cost : '',
+      ]);
+    });
+  }
+  const head = ['path', 'clients', 'connections/s', 'ratio to direct', 'ms of CPU in between'];
+  printTable('pgbench -S -C', head, rows);
+}
