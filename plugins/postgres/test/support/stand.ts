@@ -117,13 +117,11 @@ export class Stand implements AsyncDisposable {
     try {
       const opening = new TestOpening(socket);
       const proxy = await plugin.proxy?.();
-      const head = Buffer.from(await opening.read(8));
-      if (proxy?.recognise(head) !== 'yes') {
-        opening.release(head);
+      if (proxy?.recognise(await opening.look(8)) !== 'yes') {
+        opening.release();
         return void this.#tls.emit('connection', socket);
       }
-      opening.release(head);
-      await this.#talk(socket, new TestOpening(socket), proxy);
+      await this.#talk(socket, opening, proxy);
     } catch {
       socket.destroy();
     }
