@@ -3,88 +3,121 @@ import type { Hold } from '@postern/plugin-sdk';
 import { PosternError } from '@postern/plugin-sdk';
 
 const highWaterBytes = 1024 * 1024;
+/** What waits is written at the latest after this time, or once there is so much of it. */
+const writeEveryMs = 50;
+const writeBytes = 64 * 1024;
 const syncEveryMs = 1000;
 
 /**
  * A file that only grows, written off the caller's path. `append` returns at
  * once while less than a megabyte waits for the disk, and a promise above that.
- * What was appended is flushed to the disk at most a second later, and before
- * `close` resolves. After a failure every call throws: a recording with a hole
- * in it must not look like a whole one.
+ * What was appended is written within 50 ms, flushed to the disk at most a
+ * second later, and both before `close` resolves. After a failure every call
+ * throws: a recording with a hole in it must not look like a whole one.
  */
 export class AppendFile {
-  #queue: Buffer[] = [];
+  /** Texts and bytes in their order. Neighbouring texts are one: a string grows for next to nothing. */
+  #queue: (string | Buffer)[] = [];
   #waiting = 0;
   #written = 0;
   #dirty = false;
+  #closed = false;
   #failure: PosternError | undefined;
   #writing: Promise<void> | undefined;
+  #syncing: Promise<void> = Promise.resolve();
+  #writeTimer: NodeJS.Timeout | undefined;
+  #syncTimer: NodeJS.Timeout | undefined;
   readonly #room: (() => void)[] = [];
-  readonly #timer: NodeJS.Timeout;
 
-  private constructor(private readonly file: FileHandle) {
-    this.#timer = setInterval(() => void this.#sync(), syncEveryMs).unref();
+  private constructor(
+    private readonly file: FileHandle,
+    private readonly after: AppendFile | undefined,
+  ) {}
+
+  /** What is appended here is written behind what was appended to `after` before. */
+  static async create(path: string, after?: AppendFile): Promise<AppendFile> {
+    return new AppendFile(await open(path, 'ax', 0o600), after);
   }
 
-  static async create(path: string): Promise<AppendFile> {
-    return new AppendFile(await open(path, 'ax', 0o600));
-  }
-
-  /** Bytes accepted so far. */
+  /** Bytes written so far; all of them once it is closed. */
   get length(): number {
-    return this.#written + this.#waiting;
+    return this.#written;
   }
 
-  append(data: Buffer): Hold {
+  /** Takes text, which is written as UTF-8, or bytes, which the caller does not change any more. */
+  append(data: string | Buffer): Hold {
     if (this.#failure) throw this.#failure;
-    this.#queue.push(data);
+    const last = this.#queue.length - 1;
+    const before = this.#queue[last];
+    if (typeof data === 'string' && typeof before === 'string') this.#queue[last] = before + data;
+    else this.#queue.push(data);
     this.#waiting += data.length;
-    this.#writing ??= this.#drain();
+    if (this.#waiting >= writeBytes) void this.#write();
+    else if (!this.#writing) this.#writeTimer ??= setTimeout(() => void this.#write(), writeEveryMs).unref();
     if (this.#waiting > highWaterBytes) return this.#hasRoom();
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#closed = true;
     try {
-      await this.#writing;
+      await this.#write();
       await this.#sync();
       if (this.#failure) throw this.#failure;
     } finally {
+      clearTimeout(this.#syncTimer);
       await this.file.close();
     }
   }
 
+  /** Resolves once everything that was appended before the call is written, or never will be. */
+  async #write(): Promise<void> {
+    clearTimeout(this.#writeTimer);
+    this.#writeTimer = undefined;
+    if (this.#queue.length > 0) this.#writing ??= this.#drain();
+    await this.#writing;
+  }
+
   async #drain(): Promise<void> {
-    // One tick of patience lets the chunks of a burst become one write.
-    await Promise.resolve();
-    while (this.#queue.length > 0 && !this.#failure) await this.#writeOnce(this.#queue.splice(0));
+    for (let size = this.#waiting; this.#queue.length > 0; size = this.#waiting) {
+      const chunks = this.#queue.splice(0);
+      if (this.after) await this.after.#write();
+      if (!this.#failure) await this.#writeOnce(joined(chunks), size);
+    }
     this.#writing = undefined;
     for (const wake of this.#room.splice(0)) wake();
   }
 
-  async #writeOnce(chunks: readonly Buffer[]): Promise<void> {
+  async #writeOnce(data: Buffer, size: number): Promise<void> {
     try {
-      const data = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
       for (let at = 0; at < data.length;) at += (await this.file.write(data, at)).bytesWritten;
       this.#written += data.length;
-      this.#waiting -= data.length;
+      this.#waiting -= size;
       this.#dirty = true;
+      if (!this.#closed) this.#syncTimer ??= setTimeout(() => void this.#sync(), syncEveryMs).unref();
       if (this.#waiting < highWaterBytes / 2) for (const wake of this.#room.splice(0)) wake();
     } catch (cause) {
       this.#failure = new PosternError('audit_unavailable', 'a recording could not be written', { cause });
     }
   }
 
-  async #sync(): Promise<void> {
-    if (!this.#dirty) return;
+  #sync(): Promise<void> {
+    this.#syncTimer = undefined;
+    if (!this.#dirty) return this.#syncing;
     this.#dirty = false;
-    await this.file.datasync().catch((cause: unknown) => {
+    this.#syncing = this.file.datasync().catch((cause: unknown) => {
       this.#failure ??= new PosternError('audit_unavailable', 'a recording could not be flushed', { cause });
     });
+    return this.#syncing;
   }
 
   async #hasRoom(): Promise<void> {
     await new Promise<void>((resolve) => this.#room.push(resolve));
     if (this.#failure) throw this.#failure;
   }
+}
+
+function joined(chunks: readonly (string | Buffer)[]): Buffer {
+  const [first] = chunks;
+  if (chunks.length === 1 && first instanceof Buffer) return first;
+  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)));
 }

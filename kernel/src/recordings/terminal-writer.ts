@@ -22,13 +22,11 @@ export class TerminalWriter implements FormatWriter {
   ) {}
 
   static async create(directory: string, started: Date): Promise<TerminalWriter> {
-    const [output, timing, marks] = await Promise.all([
-      AppendFile.create(join(directory, 'output')),
-      AppendFile.create(join(directory, 'timing')),
-      AppendFile.create(join(directory, 'marks.jsonl')),
-    ]);
+    const output = await AppendFile.create(join(directory, 'output'));
+    const timing = await AppendFile.create(join(directory, 'timing'), output);
+    const marks = await AppendFile.create(join(directory, 'marks.jsonl'));
     const writer = new TerminalWriter(output, timing, marks);
-    await output.append(Buffer.from(`Script started on ${started.toISOString()}\n`));
+    await output.append(`Script started on ${started.toISOString()}\n`);
     return writer;
   }
 
@@ -41,7 +39,7 @@ export class TerminalWriter implements FormatWriter {
     const delay = (Math.max(0, atMs - this.#lastMs) / 1000).toFixed(6);
     this.#lastMs = Math.max(this.#lastMs, atMs);
     // The caller may reuse its buffer as soon as this returns.
-    return both(this.output.append(Buffer.from(data)), this.timing.append(Buffer.from(`${delay} ${data.length}\n`)));
+    return both(this.output.append(Buffer.from(data)), this.timing.append(`${delay} ${data.length}\n`));
   }
 
   mark(name: string, fields: Readonly<Record<string, unknown>>, atMs: number): Hold {
@@ -55,7 +53,7 @@ export class TerminalWriter implements FormatWriter {
   }
 }
 
-const line = (value: object): Buffer => Buffer.from(`${JSON.stringify(value)}\n`);
+const line = (value: object): string => `${JSON.stringify(value)}\n`;
 
 function both(a: Hold, b: Hold): Hold {
   if (a === undefined) return b;
