@@ -35,7 +35,7 @@ describe('a user who is logged in', function () {
     const { stdout } = await cluster.psh(['ls', '--label=env=test']);
     assert.match(
       stdout,
-      /^KIND +NAME +AS +LABELS +ADDRESS\npostgres +shop +app +env=test +shop\.postgres\.postern\.localhost\n$/,
+      /^KIND +NAME +AS +LABELS +ADDRESS +HEALTH\npostgres +shop +app +env=test +shop\.postgres\.postern\.localhost +\S.*\n$/,
     );
   });
 

@@ -243,12 +243,14 @@ export async function until(holds: () => boolean | Promise<boolean>, ms = 8000):
 }
 
 async function configured({ configuration = {}, plugins }: TestClusterOptions, cluster: string, directory: string) {
-  const { proxy = {}, ...sections } = configuration;
+  const { proxy = {}, agent = {}, ...sections } = configuration;
   const written = {
     cluster,
     data: join(directory, 'data'),
     // A balancer's header lets a test connect from any address.
     proxy: { listen: '127.0.0.1:0', trusted_proxies: ['127.0.0.1/32'], ...proxy },
+    // Tests count who connects to their servers.
+    agent: { probes: { enabled: false }, ...agent },
     ...sections,
   };
   const loaded = parseConfiguration(JSON.stringify(written), join(directory, 'postern.yaml'));

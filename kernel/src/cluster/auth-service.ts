@@ -15,7 +15,7 @@ import { verifyUserCertificate, type CertificateIssuer, type Sealer } from '../c
 import { Authenticator, Invitations, Lockout, UserService, UserStore } from '../identity/index.js';
 import { decideRule, denialError, presetRoles, type Decision } from '../rbac/index.js';
 import type { RecordingStore } from '../recordings/index.js';
-import type { EventPort, LiveSessions } from '../sessions/index.js';
+import type { EventPort, HealthTable, LiveSessions } from '../sessions/index.js';
 import type { Store } from '../storage/index.js';
 import type { ClusterView } from './cluster-view.js';
 import { DocumentService } from './document-service.js';
@@ -38,6 +38,7 @@ export interface AuthServiceOptions {
   readonly events: EventPort;
   readonly recordings: RecordingStore;
   readonly live: LiveSessions;
+  readonly health: HealthTable;
   readonly logger: Logger;
   readonly now: () => Date;
   readonly checks: () => readonly Check[];

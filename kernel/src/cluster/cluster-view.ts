@@ -11,7 +11,7 @@ import {
 import { usersPrefix } from '../identity/index.js';
 import { user as userDocument } from '../identity/user.js';
 import { compileRole, type Lock, type Protocols, type Roles, type UserState } from '../rbac/index.js';
-import type { Store } from '../storage/index.js';
+import { encodePath, type Store } from '../storage/index.js';
 import { prefixes, resourceDocument, type ResourceDocument } from './documents.js';
 import { ReplicaTable } from './replica-table.js';
 
@@ -54,6 +54,7 @@ export class ClusterView implements AsyncDisposable {
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
   #following: Promise<unknown> = Promise.resolve();
+  #revision = 0;
 
   private constructor(private readonly options: ClusterViewOptions) {
     this.#roles = new ReplicaTable({
@@ -76,6 +77,11 @@ export class ClusterView implements AsyncDisposable {
     return this.options.cluster;
   }
 
+  /** Another number after every change. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   get roles(): Roles {
     return this.#roles.rows;
   }
@@ -90,6 +96,10 @@ export class ClusterView implements AsyncDisposable {
 
   get resources(): readonly ResourceDocument[] {
     return [...this.#resources.rows.values()].filter((resource) => resource !== undefined);
+  }
+
+  resource({ kind, name }: { readonly kind: string; readonly name: string }): ResourceDocument | undefined {
+    return this.#resources.rows.get(encodePath([kind, name]));
   }
 
   /** The public halves of one authority; rejects with `unavailable` where the cluster has none that can be read. */
@@ -123,6 +133,7 @@ export class ClusterView implements AsyncDisposable {
     const done = table
       .follow(this.options.store, this.#stop.signal, () => {
         resolve();
+        this.#revision++;
         for (const listener of this.#listeners) listener();
       })
       .catch((cause: unknown) => {

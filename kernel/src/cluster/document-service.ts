@@ -50,7 +50,8 @@ export class DocumentService {
     document: AnyDocument,
     by: string,
   ): Promise<{ readonly document: AnyDocument; readonly created: boolean; readonly warnings: readonly string[] }> {
-    const { revision, ...written } = document;
+    // What the cluster adds when it shows a document is not part of what is written.
+    const { revision, health: _, ...written } = document;
     const { kind, name } = written;
     const before = await this.#find(kind, name);
     if (revision !== undefined && before?.revision !== revision)

@@ -1,12 +1,14 @@
 import type { Logger } from '@postern/plugin-sdk';
 import type { Configuration } from '../configuration/index.js';
 import type { PluginSet } from '../plugins/index.js';
+import { parseDuration } from '../rbac/index.js';
 import {
   Agent,
   loadRuntimes,
   ResourceDialer,
   SecretReader,
   type AgentServices,
+  type HealthTable,
   type LiveSessions,
 } from '../sessions/index.js';
 import type { AgentTable } from '../tunnels/index.js';
@@ -23,6 +25,7 @@ export interface ProcessParts {
   readonly state: ClusterState;
   readonly auth: AuthService;
   readonly live: LiveSessions;
+  readonly health: HealthTable;
   readonly logger: Logger;
   readonly now: () => Date;
   readonly table: AgentTable;
@@ -31,8 +34,8 @@ export interface ProcessParts {
 
 /** Starts the agent of this process, which has the Auth Service as its neighbour. */
 export async function openAgent(parts: ProcessParts): Promise<Agent> {
-  const { configuration, plugins, state, auth, live, logger, now, table, readiness } = parts;
-  const { accept, secrets, resources } = configuration.agent;
+  const { configuration, plugins, state, auth, live, health, logger, now, table, readiness } = parts;
+  const { accept, secrets, resources, probes } = configuration.agent;
   const { runtimes, failures } = await loadRuntimes(plugins, logger);
   for (const [id, { message }] of failures) readiness.fail(`plugin ${id}`, message);
   await registerResources({ documents: auth.documents, view: state.view, agent: state.agent, declared: resources });
@@ -44,6 +47,7 @@ export async function openAgent(parts: ProcessParts): Promise<Agent> {
     signing: new SessionSigner({
       agent: state.agent,
       serves: (resource) => agent.serves(resource),
+      live,
       view: state.view,
       protocols: plugins.protocols,
       issuer: state.issuer,
@@ -58,6 +62,19 @@ export async function openAgent(parts: ProcessParts): Promise<Agent> {
     log: logger,
     now,
   };
-  const agent: Agent = new Agent({ services, runtimes, accept: accept.labels, table });
+  const agent: Agent = new Agent({
+    services,
+    runtimes,
+    accept: accept.labels,
+    table,
+    ...(probes.enabled && {
+      probes: {
+        health,
+        intervalMs: parseDuration(probes.interval) ?? 60_000,
+        timeoutMs: parseDuration(probes.timeout) ?? 10_000,
+        concurrency: probes.concurrency,
+      },
+    }),
+  });
   return agent;
 }

@@ -7,7 +7,13 @@ import {
   type IssuedUntil,
 } from '../certificates/index.js';
 import { mayBecome, summary, type Allowed } from '../rbac/index.js';
-import { decideWanted, denialIn, type SessionProof, type SessionSigning } from '../sessions/index.js';
+import {
+  decideWanted,
+  denialIn,
+  type LiveSessions,
+  type SessionProof,
+  type SessionSigning,
+} from '../sessions/index.js';
 import { routeName } from '../tunnels/index.js';
 import type { ClusterView } from './cluster-view.js';
 import type { Report } from './report.js';
@@ -16,6 +22,8 @@ export interface SessionSignerOptions {
   /** The agent that asks, and what it serves: nobody gets a signature for a resource of another agent. */
   readonly agent: string;
   serves(resource: { readonly kind: string; readonly name: string }): boolean;
+  /** The agent's sessions: a proof is about one of them, of the same certificate at the same resource. */
+  readonly live: Pick<LiveSessions, 'get'>;
   readonly view: ClusterView;
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
   readonly issuer: CertificateIssuer;
@@ -88,7 +96,7 @@ export class SessionSigner implements SessionSigning {
     await this.#mustServe(proof.resource, authority);
     const { kind, name } = proof.resource;
     const protocol = this.options.protocols.get(kind);
-    const resource = this.options.view.resources.find((one) => one.kind === kind && one.name === name);
+    const resource = this.options.view.resource({ kind, name });
     if (!protocol || !resource)
       throw await this.#refuse(authority, name, refused(`there is no resource ${kind}/${name}`));
     const identity = await this.#identify(proof, authority);
@@ -104,16 +112,26 @@ export class SessionSigner implements SessionSigning {
     return { identity, decision };
   }
 
-  async #identify({ certificate }: SessionProof, authority: string): Promise<Identity> {
-    const trust = [this.options.view.trust('user')];
-    const now = this.options.now();
-    try {
-      return certificate.kind === 'x509'
-        ? verifyUserCertificate(certificate.pem, trust, now)
-        : verifyOpenSshUserCertificate(certificate.blob, trust, now);
-    } catch (cause) {
+  async #identify(proof: SessionProof, authority: string): Promise<Identity> {
+    const { resource } = proof;
+    const live = this.options.live.get(proof.session);
+    // Valid when the session began; whether it may have ended since is for the roles to say.
+    const when = live?.started ?? this.options.now();
+    const identity = await this.#verifyCertificate(proof, when).catch(async (cause: unknown) => {
       throw await this.#refuse(authority, undefined, PosternError.from(cause));
-    }
+    });
+    const { user, serial } = identity;
+    const isIts = live?.identity.user === user && live.identity.serial === serial;
+    if (isIts && live.kind === resource.kind && live.resource === resource.name) return identity;
+    const text = `${proof.session} is no session of ${user} at ${resource.kind}/${resource.name}`;
+    throw await this.#refuse(authority, user, refused(text));
+  }
+
+  async #verifyCertificate({ certificate }: SessionProof, when: Date): Promise<Identity> {
+    const trust = [this.options.view.trust('user')];
+    return certificate.kind === 'x509'
+      ? verifyUserCertificate(certificate.pem, trust, when)
+      : verifyOpenSshUserCertificate(certificate.blob, trust, when);
   }
 
   async #mustServe(resource: { readonly kind: string; readonly name: string }, authority: string): Promise<void> {

@@ -2,9 +2,10 @@ import { PosternError, type Logger } from '@postern/plugin-sdk';
 import { authorityPin } from '../certificates/index.js';
 import type { Configuration } from '../configuration/index.js';
 import type { PluginSet } from '../plugins/index.js';
-import { LiveSessions, type Agent } from '../sessions/index.js';
+import { HealthTable, LiveSessions, type Agent } from '../sessions/index.js';
 import { AgentTable, type PublicPort } from '../tunnels/index.js';
 import { AuthService } from './auth-service.js';
+import { endInterrupted } from './interrupted-sessions.js';
 import { openAgent, type ProcessParts } from './open-agent.js';
 import { openProxy } from './open-proxy.js';
 import { openState, type ClusterState } from './open-state.js';
@@ -58,16 +59,22 @@ async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<
   const address = new PublicAddress(configuration.proxy);
   const parts = assemble(options, { state, readiness, address });
   const { auth } = parts;
+  let started = false;
+  // Kept before all that has sessions: when it is said, they are over.
+  shutdown.after('the event of the end', async () => {
+    if (started) await auth.report('cluster.stopped', {}, { reason: 'told to stop' });
+  });
   const isNew = await auth.seed();
   if (isNew) await options.firstStart?.(auth);
   await recoverRecordings(state, auth);
+  await endInterrupted(state, auth.report);
   const agent = configuration.agent.enabled ? shutdown.keep('the agent', await openAgent(parts)) : undefined;
   const admin = await SocketListener.listen(await state.directory.freshAdminSocket(), auth.fetchLocal);
   shutdown.keep('the administration socket', admin);
   const port = configuration.proxy.enabled ? await openProxy(parts, shutdown) : undefined;
   if (port) address.listening(port.address.port);
   await auth.report('cluster.started', {}, { version, services: enabled(configuration) });
-  shutdown.after('the event of the end', () => auth.report('cluster.stopped', {}, { reason: 'told to stop' }));
+  started = true;
   const [pem = ''] = state.view.bundle('host').x509;
   const close = (): Promise<void> => shutdown[Symbol.asyncDispose]();
   return { auth, agent, port, pin: authorityPin(pem), state, failed, [Symbol.asyncDispose]: close };
@@ -106,6 +113,7 @@ function assemble(
 ): ProcessParts {
   const { state, readiness, address } = made;
   const live = new LiveSessions();
+  const health = new HealthTable();
   const auth = new AuthService({
     ...state,
     cluster: configuration.cluster,
@@ -115,12 +123,13 @@ function assemble(
     verifier: state.auditVerifier,
     events: state.trail.emitter,
     live,
+    health,
     logger,
     now,
     checks: () => readiness.checks,
     inviteUrl: (token) => `https://${address.text}/invite/${token}`,
   });
-  return { configuration, plugins, state, auth, live, logger, now, readiness, table: new AgentTable() };
+  return { configuration, plugins, state, auth, live, health, logger, now, readiness, table: new AgentTable() };
 }
 
 /** Completes the recordings that a process which died had left open, and says so. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { duration } from '../rbac/duration.js';
 
 /** `host:port`, `[v6]:port` or `:port`. */
 export const listenAddress = z
@@ -61,6 +62,15 @@ const agent = z.strictObject({
     })
     .prefault({})
     .describe('Which resources registered at the cluster this agent serves; addresses are checked after DNS.'),
+  probes: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Ask now and then whether a session could start at each resource.'),
+      interval: duration.default('60s').describe('How long from one probe of a resource to the next, about.'),
+      timeout: duration.default('10s').describe('How long one probe may take.'),
+      concurrency: z.int().positive().max(64).default(4).describe('How many resources are probed at once.'),
+    })
+    .prefault({})
+    .describe('The health of resources, as psh ls shows it.'),
   secrets: z
     .record(z.string().regex(/^[a-z0-9_-]{1,64}$/i), secretSource)
     .default({})

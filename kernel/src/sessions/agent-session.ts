@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { PosternError } from '@postern/plugin-sdk';
 import type {
   AnyProtocol,
@@ -20,15 +21,19 @@ import type { AgentServices } from './agent-services.js';
 import { AuditedRecording, noRecording } from './audited-recording.js';
 import { Deadlines } from './deadlines.js';
 import { SessionCredentials } from './session-credentials.js';
+import { deniedFields, outcomeFields, startFields } from './session-fields.js';
 import type { SessionProof } from './session-signing.js';
 
 export interface AgentSessionOptions {
   readonly id: string;
   readonly protocol: AnyProtocol;
   readonly resource: ResourceDocument;
+  /** The same document as the cluster knew it when the connection came. */
+  readonly registered: ResourceDocument;
   readonly config: unknown;
   readonly connection: number;
   readonly source: string;
+  readonly alpn: string | undefined;
   readonly client: Duplex;
   readonly server: ServerCredentials;
   /** What TLS brought: an identity, or why there is none. */
@@ -41,6 +46,8 @@ export interface AgentSessionOptions {
 }
 
 const unauthenticated: Denial = { code: 'unauthenticated', message: 'no certificate was presented; run psh login' };
+const removed: Denial = { code: 'not_found', message: 'the resource was removed' };
+const replaced: Denial = { code: 'unavailable', message: 'the resource was changed meanwhile; connect again' };
 
 /** The kernel's side of one session: every decision and every record of it. */
 export class AgentSession implements SessionHost<AnyProtocol> {
@@ -51,6 +58,7 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   readonly config: unknown;
   readonly connection: number;
   readonly source: string;
+  readonly alpn: string | undefined;
   readonly identity: Identity | undefined;
   readonly server: ServerCredentials;
   readonly log: Logger;
@@ -73,11 +81,16 @@ export class AgentSession implements SessionHost<AnyProtocol> {
     this.config = options.config;
     this.connection = options.connection;
     this.source = options.source;
+    this.alpn = options.alpn;
     this.server = options.server;
     this.signal = options.signal;
     this.log = services.log;
     this.identity = presented && 'identity' in presented ? presented.identity : undefined;
     this.#certificate = presented && 'identity' in presented ? presented.certificate : undefined;
+  }
+
+  get revision(): number {
+    return this.services.view.revision;
   }
 
   async verify({ blob }: { readonly kind: 'openssh-certificate'; readonly blob: Buffer }): Promise<Identity> {
@@ -89,12 +102,18 @@ export class AgentSession implements SessionHost<AnyProtocol> {
 
   async admit(identity: Identity | undefined, ask: unknown): Promise<Admission> {
     if (!identity) return this.#deny(undefined, ask, this.#withoutIdentity());
+    const changed = this.#changed();
+    if (changed) return this.#deny(identity, ask, changed);
     const decision = this.#decide(identity, ask, 'opening');
     if (!decision.allowed) return this.#deny(identity, ask, denialIn(decision) ?? unauthenticated);
     const { maxConnections = Infinity } = decision.options;
-    if (this.services.live.countOf(identity.user) >= maxConnections)
-      return this.#deny(identity, ask, tooMany(maxConnections));
-    await this.#start(identity, ask, decision);
+    const place = this.services.live.enter(identity.user, maxConnections);
+    if (!place) return this.#deny(identity, ask, tooMany(maxConnections));
+    try {
+      await this.#start(identity, ask, decision);
+    } finally {
+      place.release();
+    }
     return { allowed: true, signal: this.#cut.signal };
   }
 
@@ -147,25 +166,13 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   async end(outcome: Outcome): Promise<void> {
     this.#deadlines?.[Symbol.dispose]();
     this.services.live.remove(this.id);
-    const started = this.#admitted?.started ?? this.services.now();
-    await this.#report('session.end', {
-      connection: this.connection,
-      ...endOf(outcome),
-      durationMs: Math.max(0, this.services.now().getTime() - started.getTime()),
-    });
+    await this.#reportEnd(outcome);
   }
 
   async #start(identity: Identity, ask: unknown, decision: Allowed): Promise<void> {
     const started = this.services.now();
     this.#admitted = { decision, identity, started };
-    await this.#report('session.start', {
-      connection: this.connection,
-      ask,
-      roles: identity.roles,
-      serial: identity.serial,
-      ...(identity.mfa && { mfa: identity.mfa.device }),
-      ...(identity.requests.length > 0 && { requests: identity.requests }),
-    });
+    await this.#reportStart(identity, ask);
     const cut = (denial: Denial): void => this.#cut.abort(denial);
     this.#deadlines = new Deadlines({
       end: sessionEnd(decision.options, identity.expires, started),
@@ -182,13 +189,44 @@ export class AgentSession implements SessionHost<AnyProtocol> {
     if (denial) cut(denial);
   }
 
+  /** A client may take its time to open: what it is let into must still be what it connected to. */
+  #changed(): Denial | undefined {
+    const { registered } = this.options;
+    const current = this.services.view.resource(registered);
+    if (!current) return removed;
+    return isDeepStrictEqual(current.spec, registered.spec) ? undefined : replaced;
+  }
+
+  async #reportStart(identity: Identity, ask: unknown): Promise<void> {
+    try {
+      await this.#report('session.start', startFields(this.connection, identity, ask));
+    } catch (cause) {
+      // Not acknowledged in time, it is still in the queue and will be in the log: so must its end be.
+      if (this.#strength === 'strict') await this.#reportEnd({ kind: 'failed', error: PosternError.from(cause) });
+      throw cause;
+    }
+  }
+
+  /** An end holds nothing back, so that nobody waits for its acknowledgement. */
+  async #reportEnd(outcome: Outcome): Promise<void> {
+    const started = this.#admitted?.started ?? this.services.now();
+    const fields = {
+      connection: this.connection,
+      ...outcomeFields(outcome),
+      durationMs: Math.max(0, this.services.now().getTime() - started.getTime()),
+    };
+    await this.#report('session.end', fields, { strength: 'spool' });
+  }
+
   #decide(identity: Identity, ask: unknown, stage: 'opening' | 'session'): ReturnType<typeof decideWanted> {
-    const { protocol, resource, source } = this;
+    const { protocol, source } = this;
+    const { registered } = this.options;
     return decideWanted(this.services.view, {
       identity,
       source,
       protocol,
-      resource,
+      // Its labels may be others by now.
+      resource: this.services.view.resource(registered) ?? registered,
       ask,
       stage,
       now: this.services.now(),
@@ -201,21 +239,19 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   }
 
   async #deny(identity: Identity | undefined, ask: unknown, denial: Denial): Promise<Admission & { allowed: false }> {
-    await this.#report(
-      'session.denied',
-      {
-        connection: this.connection,
-        code: denial.code,
-        message: denial.message,
-        ask,
-        ...(identity && { roles: identity.roles, serial: identity.serial }),
-      },
-      identity,
-    );
+    await this.#report('session.denied', deniedFields(this.connection, denial, { identity, ask }), { identity });
     return { allowed: false, denial };
   }
 
-  #report(type: string, fields: Readonly<Record<string, unknown>>, identity = this.#admitted?.identity): Hold {
+  get #strength(): 'spool' | 'strict' {
+    return this.#admitted?.decision.options.audit ?? 'spool';
+  }
+
+  #report(
+    type: string,
+    fields: Readonly<Record<string, unknown>>,
+    { identity = this.#admitted?.identity, strength = this.#strength }: ReportOptions = {},
+  ): Hold {
     const { kind, name } = this.resource;
     const draft = {
       type,
@@ -225,20 +261,16 @@ export class AgentSession implements SessionHost<AnyProtocol> {
       source: this.source,
       ...(identity && { user: identity.user }),
     };
-    return this.services.events.emit(draft, this.#admitted?.decision.options.audit ?? 'spool');
+    return this.services.events.emit(draft, strength);
   }
+}
+
+interface ReportOptions {
+  readonly identity?: Identity | undefined;
+  readonly strength?: 'spool' | 'strict';
 }
 
 const tooMany = (most: number): Denial => ({
   code: 'limit_exceeded',
   message: `your roles allow ${most} session${most === 1 ? '' : 's'} at a time`,
 });
-
-function endOf(outcome: Outcome): { readonly reason: string; readonly code?: string; readonly message?: string } {
-  if (outcome.kind === 'ended') return { reason: 'ended' };
-  if (outcome.kind === 'failed') {
-    const { code, message } = PosternError.from(outcome.error);
-    return { reason: 'failed', code, message };
-  }
-  return { reason: outcome.kind, ...outcome.denial };
-}

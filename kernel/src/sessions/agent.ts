@@ -11,12 +11,16 @@ import type { AgentServices } from './agent-services.js';
 import { AgentSession, type AgentSessionOptions } from './agent-session.js';
 import type { LiveSession } from './live-sessions.js';
 import type { PluginRuntime } from './plugin-runtime.js';
+import { Prober, type ProberOptions } from './prober.js';
 import { ServedResources, type ServedResource } from './served-resources.js';
+import { StopSignals } from './stop-signals.js';
 
 export interface AgentOptions {
   readonly services: AgentServices;
   readonly runtimes: ReadonlyMap<string, PluginRuntime>;
   readonly accept: LabelConditions;
+  /** Absent where resources are not to be probed. */
+  readonly probes?: Omit<ProberOptions, 'services'> | undefined;
   /** Where the proxy of the same process looks up who serves what. */
   readonly table?: AgentTable;
   /** Called with what this agent begins and ceases to serve. */
@@ -35,13 +39,15 @@ export class Agent implements AsyncDisposable {
   readonly dialer: Dialer = localDialer((handover) => this.take(handover));
   readonly #resources: ServedResources;
   readonly #newId: () => string;
-  readonly #stop = new AbortController();
+  readonly #stops = new StopSignals();
+  readonly #prober: Prober | undefined;
   readonly #running = new Set<Promise<unknown>>();
   readonly #unsubscribe: () => void;
 
   constructor(private readonly options: AgentOptions) {
     const { services, runtimes, accept } = options;
     this.#resources = new ServedResources({ services, runtimes, accept });
+    this.#prober = options.probes && new Prober({ ...options.probes, services });
     const next = eventIds();
     this.#newId = () => next(services.now().getTime());
     this.#unsubscribe = services.view.onChange(() => this.#refresh());
@@ -69,8 +75,11 @@ export class Agent implements AsyncDisposable {
   /** Ends every session with a word to its client, and waits for all of them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#unsubscribe();
-    this.#stop.abort(stopping);
-    await Promise.all(this.#running);
+    this.options.table?.remove(this.dialer, this.#resources.routes);
+    this.#stops.abort(stopping);
+    await this.#prober?.[Symbol.asyncDispose]();
+    // One that was just being handed over still comes, and is turned away.
+    while (this.#running.size > 0) await Promise.all(this.#running);
     for (const { scope } of this.options.runtimes.values()) await scope[Symbol.asyncDispose]();
   }
 
@@ -80,18 +89,21 @@ export class Agent implements AsyncDisposable {
       route.kind === 'agent' ? this.#resources.find({ kind: route.protocol, label: route.label }) : undefined;
     if (!served) throw new PosternError('not_found', `${handover.name} is not served here`);
     const { protocol, module, scope, config } = served.runtime;
-    const { stream, presented } = await this.#endTransport(served, handover);
+    const { stream, alpn, presented } = await this.#endTransport(served, handover);
+    const stop = this.#stops.open();
     const options: AgentSessionOptions = {
       id: this.#newId(),
       protocol,
       resource: served.document,
+      registered: served.registered,
       config,
       connection: handover.connection,
       source: handover.source,
+      alpn,
       client: stream,
       server: served.server,
       presented,
-      signal: this.#stop.signal,
+      signal: stop.signal,
     };
     const session = startSession(new AgentSession(options, this.options.services), module, stream, scope);
     handover.onSignal((payload) => {
@@ -99,16 +111,16 @@ export class Agent implements AsyncDisposable {
         this.options.services.log.debug('a signal failed', { cause: PosternError.from(cause).message });
       });
     });
-    await session.done;
+    await session.done.finally(() => stop.release());
   }
 
   async #endTransport(
     { runtime, server }: ServedResource,
     { socket }: Handover,
-  ): Promise<{ readonly stream: Duplex; readonly presented: AgentSessionOptions['presented'] }> {
-    if (runtime.protocol.transport.kind === 'native') return { stream: socket, presented: undefined };
+  ): Promise<Pick<AgentSessionOptions, 'alpn' | 'presented'> & { readonly stream: Duplex }> {
+    if (runtime.protocol.transport.kind === 'native') return { stream: socket, alpn: undefined, presented: undefined };
     const { stream, certificate } = await (await server.tls()).accept(socket);
-    return { stream, presented: certificate && this.#present(certificate) };
+    return { stream, alpn: stream.alpnProtocol || undefined, presented: certificate && this.#present(certificate) };
   }
 
   #present(certificate: X509Certificate): AgentSessionOptions['presented'] {
@@ -125,6 +137,7 @@ export class Agent implements AsyncDisposable {
     const { added, removed } = this.#resources.refresh();
     this.options.table?.add(this.dialer, added);
     this.options.table?.remove(this.dialer, removed);
+    this.#prober?.watch(this.#resources);
     if (added.length > 0 || removed.length > 0) this.options.served?.(added, removed);
     this.options.services.live.review((session) => this.#review(session));
   }
@@ -132,8 +145,10 @@ export class Agent implements AsyncDisposable {
   #review({ identity, kind, resource, ask, source }: LiveSession): Denial | undefined {
     const { services, runtimes } = this.options;
     const protocol = runtimes.get(kind)?.protocol;
-    const document = services.view.resources.find((one) => one.kind === kind && one.name === resource);
+    const document = services.view.resource({ kind, name: resource });
     if (!protocol || !document) return { code: 'not_found', message: 'the resource was removed' };
+    if (!this.#resources.has(document))
+      return { code: 'not_found', message: 'the resource is not served by this agent any more' };
     const wanted = { identity, source, protocol, resource: document, ask, now: services.now() };
     return denialIn(decideWanted(services.view, { ...wanted, stage: 'session' }));
   }

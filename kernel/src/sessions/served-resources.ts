@@ -8,7 +8,10 @@ import { ServerIdentity } from './server-identity.js';
 
 /** A resource that this agent serves right now. */
 export interface ServedResource {
+  /** With the protocol's defaults filled in. */
   readonly document: ResourceDocument;
+  /** As the cluster knows it. */
+  readonly registered: ResourceDocument;
   readonly runtime: PluginRuntime;
   readonly server: ServerIdentity;
 }
@@ -20,8 +23,11 @@ export interface ServedResourcesOptions {
   readonly accept: LabelConditions;
 }
 
-/** Which of the cluster's resources this agent serves: those of its plugins whose labels it accepts. */
-export class ServedResources {
+/**
+ * Which of the cluster's resources this agent serves: those of its plugins
+ * whose labels it accepts. One whose document is the same stays the same object.
+ */
+export class ServedResources implements Iterable<ServedResource> {
   readonly #accept: LabelSelector;
   #byRoute = new Map<string, ServedResource>();
 
@@ -49,12 +55,22 @@ export class ServedResources {
     return this.find({ kind, label: routeLabel(name) })?.document.name === name;
   }
 
+  get routes(): readonly ServedRoute[] {
+    return [...this.#byRoute.values()].map(({ document }) => routeOf(document));
+  }
+
   get size(): number {
     return this.#byRoute.size;
   }
 
+  [Symbol.iterator](): Iterator<ServedResource> {
+    return this.#byRoute.values();
+  }
+
   #serve(document: ResourceDocument, before: ReadonlyMap<string, ServedResource>): ServedResource | undefined {
     const { services, runtimes } = this.options;
+    const known = before.get(keyOf(routeOf(document)));
+    if (known?.registered === document) return known;
     const runtime = runtimes.get(document.kind);
     if (!runtime || !selects(this.#accept, 'allow', document.labels, {})) return undefined;
     const schema = runtime.protocol.auth.resource as z.ZodType<ResourceDocument['spec']>;
@@ -66,8 +82,8 @@ export class ServedResources {
     const { kind, name } = document;
     const { transport } = runtime.protocol;
     const alpn = transport.kind === 'tls' ? (transport.alpn ?? []) : [];
-    const server = before.get(keyOf(routeOf(document)))?.server ?? new ServerIdentity({ kind, name, alpn }, services);
-    return { document: { ...document, spec: spec.data }, runtime, server };
+    const server = known?.server ?? new ServerIdentity({ kind, name, alpn }, services);
+    return { document: { ...document, spec: spec.data }, registered: document, runtime, server };
   }
 }
 

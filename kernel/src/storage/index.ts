@@ -1,5 +1,5 @@
 export { Collection, type Document, type DocumentChange, type ListOptions, type WriteOptions } from './collection.js';
-export { type DocumentPath } from './document-path.js';
+export { encodePath, type DocumentPath } from './document-path.js';
 export { follow, type Following } from './follow.js';
 export { checkCommit, checkKey, checkLimit, checkPrefix, checkRevision, limits } from './limits.js';
 export { SqliteStore, type SqliteStoreOptions } from './sqlite-store.js';

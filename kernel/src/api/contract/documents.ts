@@ -4,6 +4,15 @@ import { endpoint } from './endpoint.js';
 const name = z.string().min(1).max(128);
 const labels = z.record(z.string(), z.string());
 
+/** Whether a session could start, as far as the agent's last probe knows. Absent where none was made. */
+const health = z.object({
+  ok: z.boolean(),
+  reason: z.enum(['unreachable', 'tls', 'auth', 'protocol']).optional(),
+  /** In words. */
+  detail: z.string(),
+  at: z.iso.datetime(),
+});
+
 /** What a user connects to. `kind` is a protocol's id; `spec` is checked by that protocol. */
 export const resourceView = z.object({
   kind: z.string(),
@@ -14,7 +23,7 @@ export const resourceView = z.object({
   hostname: z.string(),
   /** Whom the caller may become there. */
   principals: z.array(z.string()),
-  health: z.object({ ok: z.boolean(), detail: z.string(), at: z.iso.datetime() }).optional(),
+  health: health.optional(),
 });
 
 export const listResources = endpoint({
@@ -26,8 +35,13 @@ export const listResources = endpoint({
   output: z.array(resourceView),
 });
 
-/** A document of the cluster: a role, or a resource of some protocol's kind. */
-export const document = z.object({ kind: z.string(), name, revision: z.int().optional() }).catchall(z.unknown());
+/**
+ * A document of the cluster: a role, or a resource of some protocol's kind.
+ * `revision` and a resource's `health` are told by the cluster and not written.
+ */
+export const document = z
+  .object({ kind: z.string(), name, revision: z.int().optional(), health: health.optional() })
+  .catchall(z.unknown());
 
 export const listDocuments = endpoint({
   method: 'GET',

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { ClusterView } from '../../cluster/cluster-view.js';
 import type { AnyDocument, DocumentService } from '../../cluster/document-service.js';
 import { explain, reasonText, summary, visible } from '../../rbac/index.js';
+import { healthDetail, healthWords, type HealthTable, type ResourceHealth } from '../../sessions/index.js';
 import { routeName } from '../../tunnels/index.js';
 import { callerName } from '../caller.js';
 import {
@@ -22,12 +23,17 @@ export interface DocumentHandlersOptions {
   readonly documents: DocumentService;
   readonly explainer: Explainer;
   readonly view: ClusterView;
+  readonly health: HealthTable;
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
   readonly now: () => Date;
 }
 
 export function documentHandlers(options: DocumentHandlersOptions): readonly Handler[] {
   const { documents } = options;
+  const shown = (found: AnyDocument): z.input<typeof documentSchema> => ({
+    ...found,
+    ...healthOf(options.health.get(found), healthDetail),
+  });
   return [
     implement(listResources, ({ kind }, { caller }) => {
       const identity = requireUser(caller);
@@ -45,6 +51,7 @@ export function documentHandlers(options: DocumentHandlersOptions): readonly Han
         ...resource,
         hostname: routeName(view.cluster, resource.kind, resource.name),
         principals: [...principals],
+        ...healthOf(options.health.get(resource), healthWords),
       }));
     }),
     implement(listDocuments, async ({ kind }) => (await documents.list(kind)).map(shown)),
@@ -72,4 +79,13 @@ export function documentHandlers(options: DocumentHandlersOptions): readonly Han
   ];
 }
 
-const shown = (found: AnyDocument): z.input<typeof documentSchema> => ({ ...found });
+/** The health of a resource as the API shows it, where it is known. */
+function healthOf(
+  known: ResourceHealth | undefined,
+  textOf: (health: ResourceHealth) => string,
+): Pick<z.input<typeof documentSchema>, 'health'> {
+  if (!known) return {};
+  const detail = textOf(known);
+  const at = known.at.toISOString();
+  return { health: { ok: known.ok, ...(!known.ok && { reason: known.reason }), detail, at } };
+}

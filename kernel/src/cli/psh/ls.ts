@@ -30,6 +30,7 @@ export async function showResources(resources: readonly Reachable[], format: For
       { title: 'AS', value: ({ principals }) => principals.join(', ') },
       { title: 'LABELS', value: ({ labels }) => labelText(labels) },
       { title: 'ADDRESS', value: ({ hostname }) => hostname },
+      { title: 'HEALTH', value: ({ health }) => health?.detail ?? '-' },
     ],
     format,
   );
