@@ -11,7 +11,9 @@ export interface ClientModule<P extends AnyProtocol> {
   /** How to start the native client against one target. */
   connect?(profile: ClientProfile, target: ClientTarget<P>, options: ConnectOptions): Invocation;
   /** The implementations of {@link Plugin.commands}, by name. */
-  readonly commands?: Readonly<Record<string, (profile: ClientProfile, args: readonly string[]) => Invocation>>;
+  readonly commands?: Readonly<
+    Record<string, (profile: ClientProfile, args: readonly string[]) => Invocation | Printed | Promise<Printed>>
+  >;
   /** The environment variables by which native clients find one target, for `env`. */
   env?(profile: ClientProfile, target: ClientTarget<P>, options: ConnectOptions): Readonly<Record<string, string>>;
 }
@@ -31,6 +33,8 @@ export interface ClientProfile {
     readonly certificate: string;
     readonly key: string;
     readonly authority: string;
+    /** The chain and the key in one PEM, for clients that take no two files. */
+    readonly identity: string;
     /** OpenSSH: private key (its certificate lies beside it as `-cert.pub`) and the known_hosts file. */
     readonly sshKey: string;
     readonly sshCertificate: string;
@@ -46,6 +50,8 @@ export interface ClientTarget<P extends AnyProtocol> {
   readonly hostname: string;
   /** Whom the user may become there. */
   readonly principals: readonly string[];
+  /** The unix socket at which `proxy` serves this target unless told otherwise; for `forward: 'socket'` alone. */
+  readonly socket?: string;
 }
 
 export interface ConnectOptions {
@@ -55,6 +61,18 @@ export interface ConnectOptions {
   readonly options: Readonly<Record<string, string>>;
   /** Arguments for the native client, after `--`. */
   readonly args: readonly string[];
+  /** Where the user's program forwards to the target, for a transport that declares `forward`. */
+  readonly local?: LocalAddress;
+}
+
+/** A way to one target that only this user can take. */
+export type LocalAddress =
+  | { readonly kind: 'socket'; readonly path: string }
+  | { readonly kind: 'port'; readonly host: string; readonly port: number };
+
+/** What a command answers that runs no program. Never a secret but on the way to the program that asked for it. */
+export interface Printed {
+  readonly print: string;
 }
 
 /** What login leaves behind for the native tools. */

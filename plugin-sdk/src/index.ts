@@ -19,6 +19,8 @@ export {
   type CommandSummary,
   type ConnectOptions,
   type Invocation,
+  type LocalAddress,
+  type Printed,
 } from './client.js';
 export { type Credentials, type ServerCredentials, type OpenSshCredential, type TlsCredential } from './credentials.js';
 export { inject, injectable } from './di.js';
@@ -26,6 +28,13 @@ export { errorCodes, PosternError, type ErrorCode } from './errors.js';
 export { FrameReader } from './frame-reader.js';
 export { type Denial, type Identity } from './identity.js';
 export { type Onward, type Opening } from './opening.js';
+export {
+  type Exporter,
+  type ExportOptions,
+  type PlayerModule,
+  type RecordedEntry,
+  type RecordedSession,
+} from './player.js';
 export {
   definePlugin,
   type AgentModule,
@@ -44,12 +53,17 @@ export {
   type ConfigOf,
   type Endpoint,
   type Protocol,
+  type RecordingKind,
+  type SessionSpan,
   type SpecOf,
+  type StatementVocabulary,
   type Transport,
+  webAlpn,
 } from './protocol.js';
 export { type Recording, type RecordingFormat } from './recording.js';
 export { relay, type RelayOptions, type Tap, type Tapped } from './relay.js';
 export { Scope, token, type Class, type Token } from './scope.js';
 export { Secret } from './secret.js';
 export { SessionContext, type ClientLink, type Grant, type Logger, type Resource, type Session } from './session.js';
+export { type WebModule, type WebView } from './web.js';
 export { write } from './write.js';

@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { ClientModule, CommandSummary } from './client.js';
 import type { Opening, Onward } from './opening.js';
+import type { PlayerModule } from './player.js';
 import type { AnyProtocol, ConfigOf } from './protocol.js';
 import type { Class, Scope } from './scope.js';
 import type { Logger, Resource, Session } from './session.js';
+import type { WebModule } from './web.js';
 
 /** The agent's half: loaded only where the protocol is spoken. */
 export interface AgentModule<P extends AnyProtocol> {
@@ -25,6 +27,12 @@ export interface ProxyModule {
   recognise(head: Buffer): 'yes' | 'no' | 'more';
   /** Talks the client as far as its ClientHello, or answers it altogether. */
   open(opening: Opening): Promise<Onward>;
+  /**
+   * The same for a protocol whose server speaks first, on a port of its own:
+   * called at once, when the client has said nothing. Without it, the plugin's
+   * resources can have no such port.
+   */
+  greet?(opening: Opening): Promise<Onward>;
 }
 
 /** Answers one question about one resource: could a session start now? */
@@ -50,6 +58,8 @@ export interface Plugin<P extends AnyProtocol = AnyProtocol> {
   agent(): Promise<AgentModule<P>>;
   proxy?(): Promise<ProxyModule>;
   client?(): Promise<ClientModule<P>>;
+  player?(): Promise<PlayerModule>;
+  readonly web?: WebModule;
   /** The commands that `client` adds to the user's program, as data, so that help loads no code. */
   readonly commands?: readonly CommandSummary[];
   /** The group of commands that this kind shares with its like, such as `db`; the protocol's id by default. */

@@ -13,12 +13,46 @@ export interface Endpoint {
  *
  * - `tls`: the kernel, by mutual TLS; the session starts with a verified
  *   identity. `alpn` lists the names that this protocol's clients may offer.
+ *   `forward` says that native clients cannot ask for a resource by name: the
+ *   user's program opens a local socket or port for them, and offers these
+ *   names on its way. With `web`, sessions also come from browsers; those have
+ *   {@link webAlpn}.
  * - `native`: the protocol brings its own encryption and its own credential,
  *   which the session hands to {@link ClientLink.verify}.
  */
 export type Transport =
-  | { readonly kind: 'tls'; readonly alpn?: readonly string[] }
+  | {
+      readonly kind: 'tls';
+      readonly alpn?: readonly string[];
+      readonly forward?: 'socket' | 'port';
+      readonly web?: boolean;
+    }
   | { readonly kind: 'native'; readonly credential: 'openssh' };
+
+/** What the proxy offers in ALPN for a browser's WebSocket: HTTP/1.1 follows, beginning with the upgrade. */
+export const webAlpn = 'postern-web';
+
+/**
+ * What counts as one session in the audit log. `connection`: each connection.
+ * `certificate`: all connections of one certificate from one address to one
+ * resource, until none has been there for `idleSeconds`.
+ */
+export type SessionSpan = 'connection' | { readonly per: 'certificate'; readonly idleSeconds: number };
+
+/** A kind of recording. A `shared` one is made once for a session and is written by all its connections. */
+export interface RecordingKind {
+  readonly title: string;
+  readonly format: RecordingFormat;
+  readonly shared?: boolean;
+}
+
+/** The vocabulary of policies about single statements: what asks and access of a protocol name in `class` and `object`. */
+export interface StatementVocabulary {
+  /** Name to one sentence, from the least to the most powerful: `read`, `write`, `administer`. */
+  readonly classes: Readonly<Record<string, string>>;
+  /** Kinds of things that statements touch, name to one sentence: `table`, `key`, `collection`. */
+  readonly objects?: Readonly<Record<string, string>>;
+}
 
 /**
  * The declarative half of a plugin: everything that the cluster must know about
@@ -50,7 +84,12 @@ export interface Protocol<
   readonly audit: E;
 
   /** The kinds of recording that its sessions make, by name. */
-  readonly recordings?: Readonly<Record<string, { readonly title: string; readonly format: RecordingFormat }>>;
+  readonly recordings?: Readonly<Record<string, RecordingKind>>;
+
+  /** `connection` by default. */
+  readonly session?: SessionSpan;
+
+  readonly statements?: StatementVocabulary;
 }
 
 /**
@@ -103,5 +142,7 @@ export function defineProtocol<
 >(protocol: Protocol<R, Q, A, C, E>): Protocol<R, Q, A, C, E> {
   if (!/^[a-z][a-z0-9-]{1,30}$/.test(protocol.id))
     throw new TypeError(`protocol id ${JSON.stringify(protocol.id)}: use lower-case letters, digits and dashes`);
+  if (typeof protocol.session === 'object' && protocol.transport.kind !== 'tls')
+    throw new TypeError(`${protocol.id}: only TLS tells whose connections make one session`);
   return Object.freeze(protocol);
 }

@@ -2,9 +2,10 @@ import type { Hold } from './audit.js';
 
 /**
  * How a recording is kept. `terminal`: raw output beside a timing file, which
- * `cat` and `scriptreplay` play. `lines`: one JSON object to a line.
+ * `cat` and `scriptreplay` play. `lines`: one JSON object to a line. `packets`:
+ * the same, compressed (Brotli, RFC 7932), for protocols of many large packets.
  */
-export type RecordingFormat = 'terminal' | 'lines';
+export type RecordingFormat = 'terminal' | 'lines' | 'packets';
 
 /** One recording of one session. The kernel stamps the time, bounds the memory, and stores it. */
 export interface Recording {

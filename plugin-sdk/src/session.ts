@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { AuditPort } from './audit.js';
+import type { AuditPort, Hold } from './audit.js';
 import type { Credentials, ServerCredentials } from './credentials.js';
 import type { Denial, Identity } from './identity.js';
 import type { AnyProtocol, AskOf, ConfigOf, Endpoint, SpecOf } from './protocol.js';
@@ -51,6 +51,12 @@ export interface Grant<P extends AnyProtocol> {
   dial(endpoint?: Endpoint): Promise<Duplex>;
   /** Authorizes a further ask within the session. Rejects with the denial's code, after auditing it. */
   require(ask: AskOf<P>): Promise<Grant<P>>;
+  /**
+   * The same for an ask that needs nothing to dial, such as a command. Returns
+   * at once where it was granted before and nothing has changed since, so that
+   * it can be asked for each statement.
+   */
+  check(ask: AskOf<P>): Hold;
 }
 
 /** The client's side. Where the transport is `tls`, the kernel has ended it. */
@@ -60,6 +66,8 @@ export interface ClientLink {
   readonly connection: number;
   /** The client's address as the proxy saw it. */
   readonly source: string;
+  /** What was agreed on in ALPN (RFC 7301): how a session came here, where there are several ways. */
+  readonly alpn: string | undefined;
   /** The verified identity; absent while a `native` protocol has not verified one, or where TLS brought none. */
   readonly identity: Identity | undefined;
   /** Verifies a credential that was presented inside the protocol and keeps it as this link's identity. */

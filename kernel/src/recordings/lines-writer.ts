@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Hold } from '@postern/plugin-sdk';
 import { AppendFile } from './append-file.js';
 import type { FormatWriter } from './format-writer.js';
+import { markLine, packetLine } from './recorded-line.js';
 
 /** A session as JSON lines: `{ ms, mark, … }` for what happened, `{ ms, in | out }` with base64 for raw bytes. */
 export class LinesWriter implements FormatWriter {
@@ -16,18 +17,14 @@ export class LinesWriter implements FormatWriter {
   }
 
   write(direction: 'in' | 'out', data: Buffer, atMs: number): Hold {
-    return this.#append({ ms: atMs, [direction]: data.toString('base64') });
+    return this.lines.append(packetLine(direction, data, atMs));
   }
 
   mark(name: string, fields: Readonly<Record<string, unknown>>, atMs: number): Hold {
-    return this.#append({ ms: atMs, mark: name, ...fields });
+    return this.lines.append(markLine(name, fields, atMs));
   }
 
   close(): Promise<void> {
     return this.lines.close();
-  }
-
-  #append(value: object): Hold {
-    return this.lines.append(Buffer.from(`${JSON.stringify(value)}\n`));
   }
 }

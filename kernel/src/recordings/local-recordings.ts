@@ -3,15 +3,23 @@ import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PosternError } from '@postern/plugin-sdk';
+import type { FormatWriter } from './format-writer.js';
 import { hashFiles } from './hash-files.js';
 import { LinesWriter } from './lines-writer.js';
 import { LocalRecording } from './local-recording.js';
 import { recordingFiles, recordingMetadata, type RecordingMetadata } from './metadata.js';
+import { PacketsWriter } from './packets-writer.js';
 import type { RecordingFilter, RecordingInProgress, RecordingStart, RecordingStore } from './recording-store.js';
 import { TerminalWriter } from './terminal-writer.js';
 import { terminalDurationMs } from './timing.js';
 
 const safeName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+const writers: Readonly<Record<RecordingMetadata['format'], (directory: string, at: Date) => Promise<FormatWriter>>> = {
+  terminal: (directory, started) => TerminalWriter.create(directory, started),
+  lines: (directory) => LinesWriter.create(directory),
+  packets: (directory) => PacketsWriter.create(directory),
+};
 
 /** Recordings as plain files: `<directory>/<session>/<number>/`. Files are 0600, directories 0700. */
 export class LocalRecordings implements RecordingStore {
@@ -40,10 +48,7 @@ export class LocalRecordings implements RecordingStore {
     };
     const directory = join(session, recording);
     await writeMetadata(directory, metadata);
-    const writer =
-      start.format === 'terminal'
-        ? await TerminalWriter.create(directory, started)
-        : await LinesWriter.create(directory);
+    const writer = await writers[start.format](directory, started);
     return new LocalRecording({ metadata, writer, now: this.now, save: (done) => this.#save(directory, done) });
   }
 

@@ -7,7 +7,7 @@ export const recordingMetadata = z.strictObject({
   recording: z.string(),
   /** The kind in the protocol's declaration. */
   kind: z.string(),
-  format: z.enum(['terminal', 'lines']),
+  format: z.enum(['terminal', 'lines', 'packets']),
   user: z.string(),
   resourceKind: z.string(),
   resource: z.string(),
@@ -29,4 +29,5 @@ export type RecordingMetadata = z.output<typeof recordingMetadata>;
 export const recordingFiles = {
   terminal: ['output', 'timing', 'marks.jsonl'],
   lines: ['lines.jsonl'],
+  packets: ['packets.jsonl.br'],
 } as const satisfies Record<RecordingMetadata['format'], readonly string[]>;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
-import { listenLoopback, listenPrivately } from '../../src/cli/psh/local-listener.js';
+import { listenLoopback, listenPrivately, type LocalListener } from '../../src/cli/psh/local-listener.js';
 import { ownerIn, ownerOf } from '../../src/cli/psh/peer-owner.js';
 import { temporaryDirectory } from './support/temporary-directory.js';
 
@@ -49,17 +49,14 @@ describe('the owner of a loopback connection', () => {
         () => socket.destroy(),
       );
     });
-    assert.equal(
-      await said({ host: '127.0.0.1', port: Number(listener.address.split(':')[1]) }, ''),
-      String(process.getuid?.()),
-    );
+    assert.equal(await said({ host: '127.0.0.1', port: portOf(listener) }, ''), String(process.getuid?.()));
   });
 });
 
 describe('a local listener', () => {
   it('serves many connections on a port', async () => {
     await using listener = await listenLoopback(0, echo);
-    const port = Number(listener.address.split(':')[1]);
+    const port = portOf(listener);
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) => said({ host: '127.0.0.1', port }, `${index}`)),
     );
@@ -105,7 +102,7 @@ describe('a local listener', () => {
 
   it('cuts its connections when it is closed', async () => {
     const listener = await listenLoopback(0, () => {});
-    const socket = net.connect({ host: '127.0.0.1', port: Number(listener.address.split(':')[1]) });
+    const socket = net.connect({ host: '127.0.0.1', port: portOf(listener) });
     await once(socket, 'connect');
     socket.on('error', () => {});
     const closed = once(socket, 'close');
@@ -121,4 +118,9 @@ async function leaveSocket(path: string): Promise<void> {
   const script = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
   spawnSync(process.execPath, ['-e', script, path]);
   assert.ok((await stat(path)).isSocket());
+}
+
+function portOf({ address }: LocalListener): number {
+  assert.equal(address.kind, 'port');
+  return address.port;
 }

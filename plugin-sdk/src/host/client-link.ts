@@ -23,6 +23,10 @@ export class HostedLink implements ClientLink {
     return this.host.source;
   }
 
+  get alpn(): string | undefined {
+    return this.host.alpn;
+  }
+
   get server(): ClientLink['server'] {
     return this.host.server;
   }

@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream';
+import type { Hold } from '../audit.js';
 import type { Credentials } from '../credentials.js';
 import { PosternError } from '../errors.js';
 import type { Identity } from '../identity.js';
 import type { AnyProtocol, AskOf, Endpoint } from '../protocol.js';
 import type { Grant } from '../session.js';
+import { CheckedAsks } from './checked-asks.js';
 import type { SessionHost } from './session-host.js';
 
 /** Who was granted what. */
@@ -17,6 +19,7 @@ export class HostedGrant<P extends AnyProtocol> implements Grant<P> {
   readonly identity: Identity;
   readonly ask: AskOf<P>;
   readonly credentials: Credentials;
+  readonly #checked = new CheckedAsks();
 
   constructor(
     private readonly host: SessionHost<P>,
@@ -50,6 +53,13 @@ export class HostedGrant<P extends AnyProtocol> implements Grant<P> {
     const denial = await this.host.decide(this.identity, parsed);
     if (denial) throw new PosternError(denial.code, denial.message, { publicMessage: denial.message });
     return new HostedGrant(this.host, { identity: this.identity, ask: parsed }, this.opened, this.signal);
+  }
+
+  check(ask: AskOf<P>): Hold {
+    this.#mustBeRunning();
+    const { revision } = this.host;
+    const key = JSON.stringify(ask);
+    if (!this.#checked.has(key, revision)) return this.require(ask).then(() => this.#checked.add(key, revision));
   }
 
   /** A plugin that ignored the end of its session reaches nothing any more. */

@@ -19,6 +19,9 @@ export interface SessionHost<P extends AnyProtocol> {
   readonly config: ConfigOf<P>;
   readonly connection: number;
   readonly source: string;
+  readonly alpn: string | undefined;
+  /** Another number whenever a decision could be another one. */
+  readonly revision: number;
   /** The identity that TLS proved, where it proved one. */
   readonly identity: Identity | undefined;
   readonly server: ServerCredentials;

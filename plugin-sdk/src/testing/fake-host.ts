@@ -19,6 +19,8 @@ export interface FakeHostOptions<P extends AnyProtocol> {
   readonly spec: unknown;
   readonly labels?: Readonly<Record<string, string>>;
   readonly config?: unknown;
+  /** What the client agreed on in ALPN. */
+  readonly alpn?: string;
   /** What the only role allows and denies, as an operator writes it. Nothing by default. */
   readonly allow?: unknown;
   readonly deny?: unknown;
@@ -53,9 +55,12 @@ export class FakeHost<P extends AnyProtocol> implements SessionHost<P> {
   readonly cluster = 'cluster.test';
   readonly connection = 4711;
   readonly source = '192.0.2.7';
+  /** What a test changes after it changed what is decided. */
+  revision = 1;
   readonly protocol: P;
   readonly resource: Resource<P>;
   readonly config: ConfigOf<P>;
+  readonly alpn: string | undefined;
   readonly identity: Identity | undefined;
   readonly server: ServerCredentials;
   readonly limits: SessionLimits;
@@ -80,6 +85,7 @@ export class FakeHost<P extends AnyProtocol> implements SessionHost<P> {
     const { protocol } = options;
     const { resource, access } = protocol.auth as Authorization<z.ZodType, z.ZodType, z.ZodType>;
     this.protocol = protocol;
+    this.alpn = options.alpn;
     this.resource = {
       name: 'resource-1',
       labels: options.labels ?? {},

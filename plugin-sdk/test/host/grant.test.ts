@@ -197,3 +197,42 @@ describe('connections to the resource', () => {
     assert.ok(running.host.dialled[0]?.stream.destroyed);
   });
 });
+
+describe('a check', () => {
+  it('is decided once, and then answered at once', async () => {
+    const { host } = await serving(async (grant) => {
+      await grant.check({ topic: 'side' });
+      assert.equal(grant.check({ topic: 'side' }), undefined);
+      assert.equal(grant.check({ topic: 'side' }), undefined);
+    });
+    assert.deepEqual(host.asks, [{ topic: 'main' }, { topic: 'side' }]);
+  });
+
+  it('is decided again once anything has changed', async () => {
+    const running = stage({ serve: (_client, grant) => checkTwice(grant, () => void running.host.revision++) }, both);
+    await running.done;
+    assert.equal(running.host.asks.length, 3);
+  });
+
+  it('that is denied is denied and recorded each time', async () => {
+    const { host } = await serving(async (grant) => {
+      for (let round = 0; round < 2; round++)
+        await rejectsWith('access_denied', Promise.resolve(grant.check({ topic: 'forbidden' })));
+    });
+    assert.equal(host.events.filter(({ type }) => type === 'session.denied').length, 2);
+  });
+
+  it('throws once the session is over', async () => {
+    let kept: Grant<Notes> | undefined;
+    await serving(async (grant) => void (kept = grant));
+    assert.throws(() => kept?.check({ topic: 'main' }), PosternError);
+  });
+});
+
+async function checkTwice(grant: Grant<Notes>, between: () => void): Promise<void> {
+  await grant.check({ topic: 'side' });
+  between();
+  const again = grant.check({ topic: 'side' });
+  assert.ok(again instanceof Promise);
+  await again;
+}

@@ -14,6 +14,7 @@ const profile = (more: Partial<ClientProfile> = {}): ClientProfile => ({
     certificate: '/home/alice/.postern/alice.crt',
     key: '/home/alice/.postern/alice.key',
     authority: '/home/alice/.postern/ca.crt',
+    identity: '/home/alice/.postern/tls.pem',
     sshKey: '/x',
     sshCertificate: '/x',
     knownHosts: '/x',

@@ -20,6 +20,7 @@ const profile = (directory: string, changes: Partial<ClientProfile> = {}): Clien
     certificate: join(directory, 'tls.crt'),
     key: join(directory, 'tls.key'),
     authority: join(directory, 'ca.crt'),
+    identity: join(directory, 'tls.pem'),
     sshKey: join(directory, 'id'),
     sshCertificate: join(directory, 'id-cert.pub'),
     knownHosts: join(directory, 'known_hosts'),

@@ -33,7 +33,7 @@ export const recordingView = z.object({
   session: z.string(),
   /** Several recordings of one session are numbered. */
   recording: z.string(),
-  format: z.enum(['terminal', 'lines']),
+  format: z.enum(['terminal', 'lines', 'packets']),
   kind: z.string(),
   user: z.string(),
   resourceKind: z.string(),

@@ -2,6 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
+import { routeLabel } from '../../tunnels/route.js';
 import { writePrivateFile } from './private-file.js';
 
 /** What `profile.json` holds. Checked by hand: connections wait for this file, and a schema library takes longer. */
@@ -74,10 +75,16 @@ export class Profile {
       certificate: at('tls.crt'),
       key: at('tls.key'),
       authority: at('authority.pem'),
+      identity: at('tls.pem'),
       sshKey: at('id_ed25519'),
       sshCertificate: at('id_ed25519-cert.pub'),
       knownHosts: at('known_hosts'),
     };
+  }
+
+  /** Where `psh proxy` serves a resource by a unix socket, unless it is told otherwise. */
+  socketOf(kind: string, name: string): string {
+    return join(this.directory, 'sockets', `${kind}-${routeLabel(name)}`);
   }
 
   /** The same profile with other additions. */

@@ -20,6 +20,7 @@ export async function writeLogin(
   const texts: readonly (readonly [string, string])[] = [
     [files.key, keys.tls.privateKey],
     [files.certificate, login.certificate],
+    [files.identity, login.certificate + keys.tls.privateKey],
     // What the pin or the system's roots proved, and not what the answer says.
     [files.authority, authorities],
     [files.sshKey, keys.openSsh.privateKey],

@@ -1,4 +1,4 @@
-import type { Plugin } from '@postern/plugin-sdk';
+import type { AnyProtocol, ClientTarget, Plugin } from '@postern/plugin-sdk';
 import type { z } from 'zod';
 import type { ApiClient } from '../../api/api-client.js';
 import { listResources, type resourceView } from '../../api/contract/documents.js';
@@ -36,7 +36,7 @@ export async function configure(
       return (
         module?.configure(
           seen,
-          resources.filter(({ kind }) => kind === id).map((one) => targetOf(plugin, one)),
+          resources.filter(({ kind }) => kind === id).map((one) => targetOf(plugin, one, profile)),
         ) ?? {}
       );
     }),
@@ -45,7 +45,18 @@ export async function configure(
 }
 
 /** A resource as its plugin sees it: the protocol's own schema fills in what was left out. */
-export function targetOf({ protocol }: Plugin, { kind, name, labels, spec, hostname, principals }: Reachable) {
+export function targetOf(
+  { protocol }: Plugin,
+  { kind, name, labels, spec, hostname, principals }: Reachable,
+  profile: Profile,
+): ClientTarget<AnyProtocol> {
   const checked = (protocol.auth.resource as z.ZodType).parse(spec ?? {});
-  return { resource: { kind, name, labels, spec: checked }, hostname, principals };
+  const { transport } = protocol;
+  const forwarded = transport.kind === 'tls' && transport.forward === 'socket';
+  return {
+    resource: { name, labels, spec: checked },
+    hostname,
+    principals,
+    ...(forwarded && { socket: profile.socketOf(kind, name) }),
+  };
 }

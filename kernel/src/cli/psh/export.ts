@@ -1,25 +1,83 @@
 import { pipeline } from 'node:stream/promises';
+import { PosternError, type PlayerModule } from '@postern/plugin-sdk';
+import type { ApiClient } from '../../api/api-client.js';
+import { recordingFiles } from '../../recordings/metadata.js';
 import { asciicast } from '../../recordings/asciicast.js';
-import { findRecording } from '../recordings/find.js';
+import { findRecording, type FoundRecording } from '../recordings/find.js';
+import { playerOf, recordedSession } from '../recordings/players.js';
 import { framesOf, recordingFile, resizesOf } from '../recordings/read.js';
+import type { PshProduct } from './product.js';
 import { withClient } from './with-client.js';
 
-/** `psh recordings export`. A recording that is no terminal is written as it is stored: as JSON lines. */
-export async function exportRecording(
-  session: string,
-  { cluster, format }: { readonly cluster?: string; readonly format: 'cast' | 'raw' },
-): Promise<void> {
-  await withClient(cluster, async (client) => {
+export interface ExportOptions {
+  readonly cluster?: string;
+  /** `cast`, `raw`, or one that the recording's protocol knows. */
+  readonly format?: string;
+  /** Seconds since the start. */
+  readonly at?: number;
+  readonly out?: string;
+}
+
+/** `psh recordings export`. */
+export async function exportRecording(product: PshProduct, session: string, options: ExportOptions): Promise<void> {
+  await withClient(options.cluster, async (client) => {
     const found = await findRecording(client, session);
-    if (format === 'raw' || found.format === 'lines') {
-      const file = await recordingFile(client, found, found.format === 'lines' ? 'lines.jsonl' : 'output');
-      return pipeline(file, process.stdout, { end: false });
-    }
-    const lines = asciicast(
-      { version: 1, cluster: '', ...found },
-      await framesOf(client, found),
-      await resizesOf(client, found),
-    );
-    for await (const line of lines) process.stdout.write(`${line}\n`);
+    const { format = found.format === 'terminal' ? 'cast' : 'raw' } = options;
+    if (format === 'raw') return stored(client, found);
+    if (format === 'cast' && found.format === 'terminal') return cast(client, found);
+    const player = await playerOf(await product.load(), found);
+    await converted({ client, found, player }, format, options);
   });
+}
+
+/** The data as it is stored. */
+async function stored(client: ApiClient, found: FoundRecording): Promise<void> {
+  const [file] = recordingFiles[found.format];
+  await pipeline(await recordingFile(client, found, file), process.stdout, { end: false });
+}
+
+async function cast(client: ApiClient, found: FoundRecording): Promise<void> {
+  const lines = asciicast(
+    { version: 1, cluster: '', ...found },
+    await framesOf(client, found),
+    await resizesOf(client, found),
+  );
+  for await (const line of lines) process.stdout.write(`${line}\n`);
+}
+
+interface Conversion {
+  readonly client: ApiClient;
+  readonly found: FoundRecording;
+  readonly player: PlayerModule | undefined;
+}
+
+async function converted({ client, found, player }: Conversion, format: string, options: ExportOptions): Promise<void> {
+  const { out, at } = options;
+  const exporter = player?.exports?.[format];
+  if (!exporter) {
+    const known = ['raw', ...(found.format === 'terminal' ? ['cast'] : []), ...Object.keys(player?.exports ?? {})];
+    throw PosternError.public(
+      'invalid_argument',
+      `a recording of ${found.resourceKind} is not exported as ${format}; there is: ${known.join(', ')}`,
+    );
+  }
+  if (out === undefined) throw PosternError.public('invalid_argument', `name the file to write: --out x.${format}`);
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort(PosternError.public('aborted', 'interrupted'));
+  process.once('SIGINT', interrupt);
+  try {
+    await exporter.export(recordedSession(client, found), {
+      file: out,
+      signal: stop.signal,
+      progress: showProgress,
+      ...(at !== undefined && { atMs: at * 1000 }),
+    });
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
+  process.stderr.write(`${process.stderr.isTTY ? '\r' : ''}${exporter.title}: ${out}\n`);
+}
+
+function showProgress(done: number): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r${Math.round(done * 100)} % `);
 }

@@ -1,12 +1,12 @@
 import { chmod, lstat, mkdir, rm, stat } from 'node:fs/promises';
 import net from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { PosternError } from '@postern/plugin-sdk';
+import { PosternError, type LocalAddress } from '@postern/plugin-sdk';
 import { ownerOf } from './peer-owner.js';
 
 /** Accepts connections of this user alone. Disposing of it cuts them and leaves nothing behind. */
 export interface LocalListener extends AsyncDisposable {
-  readonly address: string;
+  readonly address: LocalAddress;
 }
 
 /** A unix socket with mode 0600. Its directory is made with 0700, or must not be writable by others. */
@@ -19,7 +19,7 @@ export async function listenPrivately(path: string, serve: (socket: net.Socket) 
   await removeStale(full);
   const before = process.umask(0o177);
   try {
-    const listener = await listen({ path: full }, serve, full);
+    const listener = await listen({ path: full }, serve);
     await chmod(full, 0o600);
     return listener;
   } finally {
@@ -46,14 +46,10 @@ export async function listenLoopback(port: number, serve: (socket: net.Socket) =
   };
   if (process.platform !== 'linux')
     throw PosternError.public('unavailable', 'nobody can tell here who connects to a port: use --socket');
-  return listen({ host: '127.0.0.1', port }, guarded, undefined);
+  return listen({ host: '127.0.0.1', port }, guarded);
 }
 
-async function listen(
-  options: net.ListenOptions,
-  serve: (socket: net.Socket) => void,
-  path: string | undefined,
-): Promise<LocalListener> {
+async function listen(options: net.ListenOptions, serve: (socket: net.Socket) => void): Promise<LocalListener> {
   const open = new Set<net.Socket>();
   // Half-open: a client that has said everything still waits for the answer.
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -65,15 +61,18 @@ async function listen(
     server.once('error', (cause) => no(PosternError.public('unavailable', `cannot listen: ${cause.message}`, cause)));
     server.listen(options, yes);
   });
-  const bound = server.address();
+  const bound = server.address() as net.AddressInfo | string;
   return {
-    address: path ?? (typeof bound === 'object' && bound ? `127.0.0.1:${bound.port}` : ''),
+    address: addressOf(bound),
     async [Symbol.asyncDispose]() {
       for (const socket of open) socket.destroy();
       await new Promise<void>((done) => server.close(() => done()));
     },
   };
 }
+
+const addressOf = (bound: net.AddressInfo | string): LocalAddress =>
+  typeof bound === 'string' ? { kind: 'socket', path: bound } : { kind: 'port', host: bound.address, port: bound.port };
 
 /** A socket that nobody listens on is left over; anything else stays. */
 async function removeStale(path: string): Promise<void> {

@@ -1,9 +1,15 @@
-import { PosternError, type ConnectOptions, type Plugin } from '@postern/plugin-sdk';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PosternError, type AnyProtocol, type ConnectOptions, type Plugin } from '@postern/plugin-sdk';
 import { listResources } from '../../api/contract/documents.js';
 import type { Format } from '../output/formats.js';
 import { clientProfile } from '../profile/client-profile.js';
+import type { Profile } from '../profile/profile.js';
 import { runNative } from '../run-native.js';
 import { configure, targetOf, type Reachable } from './configure.js';
+import { openForward } from './forward.js';
+import type { LocalListener } from './local-listener.js';
 import { showResources } from './ls.js';
 import type { PshProduct } from './product.js';
 import { withClient } from './with-client.js';
@@ -34,11 +40,12 @@ export async function nounList(
 }
 
 export async function nounConnect(call: NounCall, args: readonly string[]): Promise<void> {
-  const { plugin, profile, resource } = await find(call);
+  const { plugin, own, profile, resource } = await find(call);
   const module = await plugin.client?.();
   if (!module?.connect) throw PosternError.public('invalid_argument', `there is no native client for ${resource.kind}`);
-  const invocation = module.connect(profile, targetOf(plugin, resource), optionsOf(call, args));
-  process.exitCode = await runNative(invocation);
+  await using way = await openWay(plugin.protocol, own, resource);
+  const options = { ...optionsOf(call, args), ...(way && { local: way.address }) };
+  process.exitCode = await runNative(module.connect(profile, targetOf(plugin, resource, own), options));
 }
 
 export async function nounEnv(call: NounCall): Promise<void> {
@@ -73,14 +80,14 @@ export async function nounLogout(
 }
 
 async function environment(call: NounCall): Promise<Readonly<Record<string, string>>> {
-  const { plugin, profile, resource } = await find(call);
+  const { plugin, own, profile, resource } = await find(call);
   const module = await plugin.client?.();
   if (!module?.env)
     throw PosternError.public(
       'invalid_argument',
       `native clients of ${resource.kind} take no variables: use psh proxy`,
     );
-  return module.env(profile, targetOf(plugin, resource), optionsOf(call, []));
+  return module.env(profile, targetOf(plugin, resource, own), optionsOf(call, []));
 }
 
 const optionsOf = ({ options: { user, database } }: NounCall, args: readonly string[]): ConnectOptions => ({
@@ -90,9 +97,9 @@ const optionsOf = ({ options: { user, database } }: NounCall, args: readonly str
 });
 
 async function find({ product, set, name, options }: NounCall) {
-  const { all, profile: current } = await withClient(options.cluster, async (client, profile) => ({
+  const { all, own } = await withClient(options.cluster, async (client, profile) => ({
     all: await client.call(listResources, {}),
-    profile,
+    own: profile,
   }));
   const resource = only(
     all.filter(({ kind }) => set.kinds.includes(kind)),
@@ -100,7 +107,27 @@ async function find({ product, set, name, options }: NounCall) {
     set.noun,
   );
   const plugin = (await product.load()).find(({ protocol }) => protocol.id === resource.kind) as Plugin;
-  return { resource, plugin, profile: await clientProfile(current, product.program, [resource.kind]) };
+  return { resource, plugin, own, profile: await clientProfile(own, product.program, [resource.kind]) };
+}
+
+/** A local address for a native client that cannot ask for the resource by its name; gone with the client. */
+async function openWay(
+  { transport }: AnyProtocol,
+  profile: Profile,
+  { kind, name, hostname }: Reachable,
+): Promise<LocalListener | undefined> {
+  if (transport.kind !== 'tls' || transport.forward === undefined) return undefined;
+  const target = { kind, name, transport };
+  if (transport.forward === 'port') return openForward(target, { profile, hostname }, { port: 0 });
+  const directory = await mkdtemp(join(tmpdir(), 'psh-'));
+  const listener = await openForward(target, { profile, hostname }, { socket: join(directory, kind) });
+  return {
+    address: listener.address,
+    async [Symbol.asyncDispose]() {
+      await listener[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
 }
 
 function only(all: readonly Reachable[], wanted: string, noun: string): Reachable {

@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PlayerModule, RecordedEntry } from '@postern/plugin-sdk';
 import type { ApiClient } from '../../api/api-client.js';
 import type { TerminalFrame } from '../../recordings/terminal-frames.js';
+import { printable } from '../output/printable.js';
 import { findRecording, type FoundRecording } from '../recordings/find.js';
 import { Player, type PlayerKey } from '../recordings/player.js';
-import { framesOf, marksOf, recordingFile } from '../recordings/read.js';
+import { playerOf } from '../recordings/players.js';
+import { entriesOf, framesOf } from '../recordings/read.js';
 import { readableLine } from '../recordings/readable-line.js';
+import type { PshProduct } from './product.js';
 import { withClient } from './with-client.js';
 
 export interface PlayOptions {
@@ -29,17 +33,20 @@ const keys: Readonly<Record<string, PlayerKey>> = {
 const restore = '\u001b[?1049l\u001b[?25h\u001b[0m\u001b[?1000l\u001b[?1002l\u001b[?1006l\u001b[?2004l\n';
 
 /** `psh play`. */
-export async function play(session: string, options: PlayOptions): Promise<void> {
+export async function play(product: PshProduct, session: string, options: PlayOptions): Promise<void> {
   await withClient(options.cluster, async (client) => {
     const found = await findRecording(client, session);
-    if (found.format === 'lines') await printLines(client, found);
-    else await replay(await gather(client, found), options);
+    if (found.format === 'terminal') return replay(await gather(client, found), options);
+    const player = await playerOf(await product.load(), found);
+    await printEntries(await entriesOf(client, found), player);
   });
 }
 
-async function printLines(client: ApiClient, found: FoundRecording): Promise<void> {
-  for await (const line of marksOf(await recordingFile(client, found, 'lines.jsonl')))
-    process.stdout.write(`${readableLine(line)}\n`);
+async function printEntries(entries: AsyncIterable<RecordedEntry>, player?: PlayerModule): Promise<void> {
+  for await (const entry of entries) {
+    const line = player?.line ? player.line(entry) : readableLine(entry);
+    if (line !== undefined) process.stdout.write(`${printable(line)}\n`);
+  }
 }
 
 async function gather(client: ApiClient, found: FoundRecording): Promise<readonly TerminalFrame[]> {

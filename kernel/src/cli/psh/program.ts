@@ -31,7 +31,7 @@ export function pshProgram(product: PshProduct): Command {
   addLoginCommands(program, product);
   addAccessCommands(program, product);
   addNativeCommands(program, product);
-  addRecordingCommands(program);
+  addRecordingCommands(program, product);
   program
     .command('completion')
     .description('Print a script that completes this program’s commands.')

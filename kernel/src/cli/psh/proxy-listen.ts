@@ -1,8 +1,5 @@
-import type net from 'node:net';
-import { pipeline } from 'node:stream/promises';
-import { PosternError } from '@postern/plugin-sdk';
-import { listenLoopback, listenPrivately } from './local-listener.js';
-import { connectTarget } from './proxy-stdio.js';
+import { PosternError, type LocalAddress } from '@postern/plugin-sdk';
+import { openForward, type ForwardAt } from './forward.js';
 import { locate, type ProxyTarget } from './proxy-target.js';
 
 export interface ProxyListenOptions {
@@ -13,34 +10,29 @@ export interface ProxyListenOptions {
 
 /** `psh proxy` without `--stdio`: serves local connections until Ctrl-C. */
 export async function proxyListen(target: ProxyTarget, options: ProxyListenOptions): Promise<void> {
-  const { profile, hostname } = await locate(target, options.cluster);
-  const { data } = profile;
-  if (new Date(data.expires) <= new Date())
-    throw PosternError.public('expired', `your certificate expired at ${data.expires}; log in again: psh login`);
-  const serve = (local: net.Socket): void => {
-    local.on('error', () => {});
-    connectTarget(target, profile, hostname)
-      .then((remote) => Promise.all([pipeline(local, remote), pipeline(remote, local)]))
-      .catch((cause: unknown) => {
-        local.destroy();
-        const { code, message } = cause as NodeJS.ErrnoException;
-        // Either end may go at any time; only a refusal says something new.
-        if (PosternError.is(cause)) process.stderr.write(`psh: ${message}\n`);
-        else if (process.env['POSTERN_DEBUG'] === '1') process.stderr.write(`psh: ${code ?? ''} ${message}\n`);
-      });
-  };
-  await using listener =
-    options.socket === undefined
-      ? await listenLoopback(portOf(options.port), serve)
-      : await listenPrivately(options.socket, serve);
-  process.stdout.write(`${hostname} is reached by ${listener.address}, by you alone. Stop with Ctrl-C.\n`);
+  const located = await locate(target, options.cluster);
+  const usual = located.profile.socketOf(target.kind, target.name);
+  await using listener = await openForward(target, located, whereTo(target, options, usual));
+  process.stdout.write(
+    `${located.hostname} is reached by ${addressText(listener.address)}, by you alone. Stop with Ctrl-C.\n`,
+  );
   await stopped();
+}
+
+function whereTo({ transport }: ProxyTarget, { socket, port }: ProxyListenOptions, usual: string): ForwardAt {
+  if (socket !== undefined) return { socket };
+  // Where native clients need a socket, their configuration names the usual one.
+  if (port === undefined && transport?.kind === 'tls' && transport.forward === 'socket') return { socket: usual };
+  return { port: portOf(port) };
 }
 
 function portOf(port = 0): number {
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw PosternError.public('invalid_argument', '--port is a number up to 65535');
 }
+
+const addressText = (address: LocalAddress): string =>
+  address.kind === 'socket' ? address.path : `${address.host}:${address.port}`;
 
 const stopped = (): Promise<void> =>
   new Promise((resolve) => {

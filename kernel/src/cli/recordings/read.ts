@@ -1,5 +1,7 @@
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { createBrotliDecompress } from 'node:zlib';
+import type { RecordedEntry } from '@postern/plugin-sdk';
 import type { ApiClient } from '../../api/api-client.js';
 import { getRecordingFile } from '../../api/contract/sessions.js';
 import type { TerminalResize } from '../../recordings/asciicast.js';
@@ -33,20 +35,40 @@ export async function resizesOf(client: ApiClient, found: FoundRecording): Promi
   return resizes;
 }
 
-/** A line of `marks.jsonl` or `lines.jsonl`. */
-export type RecordedLine = { readonly ms: number; readonly mark?: string } & Readonly<Record<string, unknown>>;
+/** What a recording that is no terminal consists of, entry by entry. */
+export async function entriesOf(client: ApiClient, found: FoundRecording): Promise<AsyncIterable<RecordedEntry>> {
+  if (found.format === 'lines') return marksOf(await recordingFile(client, found, 'lines.jsonl'));
+  return marksOf(decompressed(await recordingFile(client, found, 'packets.jsonl.br')));
+}
+
+/** What a crash left torn is read as far as it goes. */
+function decompressed(file: Readable): Readable {
+  const plain = file.pipe(createBrotliDecompress());
+  file.once('error', (cause) => plain.destroy(cause));
+  const torn = (cause: NodeJS.ErrnoException): boolean => cause.code === 'Z_BUF_ERROR';
+  return Readable.from(
+    (async function* () {
+      try {
+        yield* plain as AsyncIterable<Buffer>;
+      } catch (cause) {
+        if (!torn(cause as NodeJS.ErrnoException)) throw cause;
+      }
+    })(),
+    { objectMode: false },
+  );
+}
 
 /** The lines of a file of JSON lines; a torn last line, as a crash leaves it, is left out. */
-export async function* marksOf(file: Readable): AsyncGenerator<RecordedLine> {
+export async function* marksOf(file: Readable): AsyncGenerator<RecordedEntry> {
   for await (const line of createInterface({ input: file, crlfDelay: Infinity })) {
     const value = parsed(line);
     if (value) yield value;
   }
 }
 
-function parsed(line: string): RecordedLine | undefined {
+function parsed(line: string): RecordedEntry | undefined {
   try {
-    return JSON.parse(line) as RecordedLine;
+    return JSON.parse(line) as RecordedEntry;
   } catch {
     return undefined;
   }

@@ -1,8 +1,8 @@
+import type { RecordedEntry } from '@postern/plugin-sdk';
 import { printable } from '../output/printable.js';
-import type { RecordedLine } from './read.js';
 
-/** One line of a `lines` recording as people read it: `00:01.250  mark  name=value …`. */
-export function readableLine({ ms, mark, in: input, out: output, ...fields }: RecordedLine): string {
+/** One entry of a recording as people read it, unless its protocol has a better way: `00:01.250  mark  name=value …`. */
+export function readableLine({ ms, mark, in: input, out: output, ...fields }: RecordedEntry): string {
   const shown = Object.entries(fields).map(
     ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );

@@ -96,7 +96,7 @@ export class Site implements AsyncDisposable {
 
   /** psql by the service file that the client half writes. */
   async service(stand: Stand, user: string, args: readonly string[]): Promise<Finished> {
-    const files = { ...(await this.files(stand, user)), sshKey: '', sshCertificate: '', knownHosts: '' };
+    const files = { ...(await this.files(stand, user)), identity: '', sshKey: '', sshCertificate: '', knownHosts: '' };
     const profile = { cluster: 'postern.test', user, home: this.home, directory: this.home, program: ['psh'], files };
     const target = {
       resource: {

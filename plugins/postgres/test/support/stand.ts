@@ -172,6 +172,8 @@ export class Stand implements AsyncDisposable {
       config: protocol.config.parse(this.options.config ?? {}),
       connection,
       source: socket.remoteAddress ?? '',
+      alpn: socket.alpnProtocol || undefined,
+      revision: 1,
       identity: identityOf(socket),
       server: { openSsh: () => Promise.reject(new Error('no ssh here')) },
       log: { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') },
