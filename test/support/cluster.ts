@@ -153,8 +153,12 @@ export class TestCluster implements AsyncDisposable {
     const { from, ...request } = more;
     const keys = newUserKeys();
     const client = this.api(undefined, from === undefined ? {} : { from });
-    const answer = await client.call(login, { user, password: testPassword, ...keys.request, ...request });
-    return { ...answer, key: keys.tls, sshKey: keys.openSsh };
+    try {
+      const answer = await client.call(login, { user, password: testPassword, ...keys.request, ...request });
+      return { ...answer, key: keys.tls, sshKey: keys.openSsh };
+    } finally {
+      await client[Symbol.asyncDispose]();
+    }
   }
 
   /** Calls the API as a user, or as somebody without a certificate. Closed with the cluster. */

@@ -4,6 +4,7 @@ import type { Sealer } from '../certificates/sealing.js';
 import { Collection, type Document, type Put, type Store } from '../storage/index.js';
 import { user, userSecrets, type User, type UserSecrets } from './user.js';
 
+const lastGeneration = z.strictObject({ generation: z.int().positive() });
 const sealedText = z.strictObject({ sealed: z.string() });
 
 /** The prefix of the documents that replicas follow. */
@@ -13,6 +14,8 @@ export const usersPrefix = 'users';
 export class UserStore {
   readonly users: Collection<User>;
   readonly #secrets: Collection<z.output<typeof sealedText>>;
+  /** Of users who were deleted: whoever comes under such a name later must not fit their certificates. */
+  readonly #former: Collection<z.output<typeof lastGeneration>>;
 
   constructor(
     private readonly store: Store,
@@ -20,6 +23,7 @@ export class UserStore {
   ) {
     this.users = new Collection(store, usersPrefix, user);
     this.#secrets = new Collection(store, 'sealed/users', sealedText);
+    this.#former = new Collection(store, 'former-users', lastGeneration);
   }
 
   async get(name: string): Promise<User | undefined> {
@@ -30,8 +34,10 @@ export class UserStore {
     return (await this.#openSecrets(name))?.value;
   }
 
-  /** Both documents in one commit. Rejects with `already_exists`. */
-  async create(value: User, secrets?: UserSecrets): Promise<void> {
+  /** Both documents in one commit. The generation goes on from a former user of the name. Rejects with `already_exists`. */
+  async create(wanted: User, secrets?: UserSecrets): Promise<void> {
+    const former = (await this.#former.get(wanted.name))?.value.generation ?? 0;
+    const value: User = { ...wanted, generation: Math.max(wanted.generation, former + 1) };
     const put = [this.users.write(value.name, value)];
     if (secrets) put.push(await this.#sealed(value.name, secrets));
     const check = put.map(({ key }) => ({ key, revision: 0 }));
@@ -59,8 +65,14 @@ export class UserStore {
   }
 
   async delete(name: string): Promise<void> {
-    if (!(await this.users.get(name))) throw PosternError.public('not_found', `there is no user ${name}`);
-    await this.store.commit({ delete: [this.users.key(name), this.#secrets.key(name)] });
+    const found = await this.users.get(name);
+    if (!found) throw PosternError.public('not_found', `there is no user ${name}`);
+    const { generation } = found.value;
+    await this.store.commit({
+      check: [{ key: this.users.key(name), revision: found.revision }],
+      put: [this.#former.write(name, { generation })],
+      delete: [this.users.key(name), this.#secrets.key(name)],
+    });
   }
 
   async #openSecrets(name: string): Promise<Document<UserSecrets> | undefined> {

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { z } from 'zod';
 import {
   definePlugin,
@@ -70,8 +71,9 @@ export class LineSession implements Session<Lines> {
 
   async serve(client: ClientLink, grant: Grant<Lines>): Promise<void> {
     await write(client.stream, `${this.context.config.greeting}\n`);
+    const over = once(this.context.signal, 'abort');
     while (this.#reader) {
-      const text = await this.#reader.line();
+      const text = await Promise.race([this.#reader.line(), over.then(() => undefined)]);
       if (text === undefined || text === 'bye') return;
       const [, name = '', argument = ''] = /^(\S+) ?(.*)$/.exec(text) ?? [];
       const answer = await this.#run(name, argument, grant, client);
