@@ -15,13 +15,14 @@ import type {
 import { defaultLimits, type Admission, type Outcome, type SessionHost } from '@postern/plugin-sdk/host';
 import { verifyOpenSshUserCertificate } from '../certificates/index.js';
 import type { ResourceDocument } from '../cluster/documents.js';
-import { sessionEnd, type Allowed } from '../rbac/index.js';
+import type { Allowed } from '../rbac/index.js';
 import { decideWanted, denialIn } from './admission.js';
+import { AdmittedSession } from './admitted-session.js';
 import type { AgentServices } from './agent-services.js';
-import { AuditedRecording, noRecording } from './audited-recording.js';
-import { Deadlines } from './deadlines.js';
+import type { Seat, Seats } from './seats.js';
 import { SessionCredentials } from './session-credentials.js';
-import { deniedFields, outcomeFields, startFields } from './session-fields.js';
+import { deniedFields } from './session-fields.js';
+import { SessionReporter } from './session-reporter.js';
 import type { SessionProof } from './session-signing.js';
 
 export interface AgentSessionOptions {
@@ -35,6 +36,7 @@ export interface AgentSessionOptions {
   readonly source: string;
   readonly alpn: string | undefined;
   readonly client: Duplex;
+  readonly seats: Seats;
   readonly server: ServerCredentials;
   /** What TLS brought: an identity, or why there is none. */
   readonly presented:
@@ -49,9 +51,8 @@ const unauthenticated: Denial = { code: 'unauthenticated', message: 'no certific
 const removed: Denial = { code: 'not_found', message: 'the resource was removed' };
 const replaced: Denial = { code: 'unavailable', message: 'the resource was changed meanwhile; connect again' };
 
-/** The kernel's side of one session: every decision and every record of it. */
+/** The kernel's side of one connection: every decision and every record of it. */
 export class AgentSession implements SessionHost<AnyProtocol> {
-  readonly id: string;
   readonly cluster: string;
   readonly protocol: AnyProtocol;
   readonly resource: ResourceDocument;
@@ -64,17 +65,16 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   readonly log: Logger;
   readonly limits = defaultLimits;
   readonly signal: AbortSignal;
-  readonly #cut = new AbortController();
   #certificate: SessionProof['certificate'] | undefined;
-  #admitted: { readonly decision: Allowed; readonly identity: Identity; readonly started: Date } | undefined;
-  #deadlines: Deadlines | undefined;
+  readonly #reporter: SessionReporter;
+  #seat: Seat | undefined;
+  #release = (): void => {};
 
   constructor(
     private readonly options: AgentSessionOptions,
     private readonly services: AgentServices,
   ) {
     const { presented } = options;
-    this.id = options.id;
     this.cluster = services.cluster;
     this.protocol = options.protocol;
     this.resource = options.resource;
@@ -84,9 +84,15 @@ export class AgentSession implements SessionHost<AnyProtocol> {
     this.alpn = options.alpn;
     this.server = options.server;
     this.signal = options.signal;
+    this.#reporter = new SessionReporter({ session: options.id, ...options }, services.events);
     this.log = services.log;
     this.identity = presented && 'identity' in presented ? presented.identity : undefined;
     this.#certificate = presented && 'identity' in presented ? presented.certificate : undefined;
+  }
+
+  /** Until it is admitted, a connection is a session of its own. */
+  get id(): string {
+    return this.#seat?.session.id ?? this.options.id;
   }
 
   get revision(): number {
@@ -106,15 +112,18 @@ export class AgentSession implements SessionHost<AnyProtocol> {
     if (changed) return this.#deny(identity, ask, changed);
     const decision = this.#decide(identity, ask, 'opening');
     if (!decision.allowed) return this.#deny(identity, ask, denialIn(decision) ?? unauthenticated);
+    const { seats, client } = this.options;
     const { maxConnections = Infinity } = decision.options;
-    const place = this.services.live.enter(identity.user, maxConnections);
+    const place = this.services.live.enter(identity.user, seats.taken ? Infinity : maxConnections);
     if (!place) return this.#deny(identity, ask, tooMany(maxConnections));
     try {
-      await this.#start(identity, ask, decision);
+      this.#seat = await seats.take((cut) => this.#begin(identity, ask, decision, cut));
     } finally {
       place.release();
     }
-    return { allowed: true, signal: this.#cut.signal };
+    const { signal, release } = this.#seat.session.attach(client);
+    this.#release = release;
+    return { allowed: true, signal };
   }
 
   async decide(identity: Identity, ask: unknown): Promise<Denial | undefined> {
@@ -146,47 +155,41 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   }
 
   emit(type: string, fields: Readonly<Record<string, unknown>>): Hold {
-    return this.#report(type, fields);
+    return this.#session.emit(type, fields);
   }
 
-  async record(kind: string, header: Readonly<Record<string, unknown>>): Promise<Recording> {
-    const admitted = this.#admitted;
-    const format = this.protocol.recordings?.[kind]?.format;
-    if (!admitted || !format) throw new PosternError('internal', `nothing can be recorded as ${kind} now`);
-    const { recording } = admitted.decision.options;
-    if (recording === 'off') return noRecording;
-    const { kind: resourceKind, name: resource } = this.resource;
-    const { user } = admitted.identity;
-    const about = { session: this.id, kind, format, user, resourceKind, resource, cluster: this.cluster, header };
-    const made = await this.services.recordings.create(about);
-    const emit = (type: string, fields: Readonly<Record<string, unknown>>): Hold => this.#report(type, fields);
-    return new AuditedRecording(made, { kind, demanded: recording === 'strict', emit });
+  record(kind: string, header: Readonly<Record<string, unknown>>): Promise<Recording> {
+    return this.#session.record(kind, header);
   }
 
   async end(outcome: Outcome): Promise<void> {
-    this.#deadlines?.[Symbol.dispose]();
-    this.services.live.remove(this.id);
-    await this.#reportEnd(outcome);
+    this.#release();
+    await this.#seat?.leave(outcome);
   }
 
-  async #start(identity: Identity, ask: unknown, decision: Allowed): Promise<void> {
-    const started = this.services.now();
-    this.#admitted = { decision, identity, started };
-    await this.#reportStart(identity, ask);
-    const cut = (denial: Denial): void => this.#cut.abort(denial);
-    this.#deadlines = new Deadlines({
-      end: sessionEnd(decision.options, identity.expires, started),
-      idleMs: decision.options.idleTimeoutMs,
-      client: this.options.client,
-      now: this.services.now,
+  get #session(): AdmittedSession {
+    if (!this.#seat) throw new PosternError('internal', 'nothing belongs to a session that was not admitted');
+    return this.#seat.session;
+  }
+
+  #begin(identity: Identity, ask: unknown, decision: Allowed, cut: () => void): Promise<AdmittedSession> {
+    const { services, protocol, resource, source, connection } = this;
+    const { id } = this.options;
+    return AdmittedSession.start({
+      id,
+      protocol,
+      resource,
+      source,
+      connection,
+      identity,
+      ask,
+      decision,
+      services,
       cut,
+      reporter: this.#reporter,
+      // A decision of this connection's, by what is known then.
+      review: () => denialIn(this.#decide(identity, ask, 'session')),
     });
-    const { kind, name: resource } = this.resource;
-    const { id, source } = this;
-    this.services.live.add({ id, identity, kind, resource, ask: ask as Record<string, unknown>, source, started, cut });
-    // A lock that came while the start was being recorded has not met this session in the review.
-    const denial = denialIn(this.#decide(identity, ask, 'session'));
-    if (denial) cut(denial);
   }
 
   /** A client may take its time to open: what it is let into must still be what it connected to. */
@@ -195,27 +198,6 @@ export class AgentSession implements SessionHost<AnyProtocol> {
     const current = this.services.view.resource(registered);
     if (!current) return removed;
     return isDeepStrictEqual(current.spec, registered.spec) ? undefined : replaced;
-  }
-
-  async #reportStart(identity: Identity, ask: unknown): Promise<void> {
-    try {
-      await this.#report('session.start', startFields(this.connection, identity, ask));
-    } catch (cause) {
-      // Not acknowledged in time, it is still in the queue and will be in the log: so must its end be.
-      if (this.#strength === 'strict') await this.#reportEnd({ kind: 'failed', error: PosternError.from(cause) });
-      throw cause;
-    }
-  }
-
-  /** An end holds nothing back, so that nobody waits for its acknowledgement. */
-  async #reportEnd(outcome: Outcome): Promise<void> {
-    const started = this.#admitted?.started ?? this.services.now();
-    const fields = {
-      connection: this.connection,
-      ...outcomeFields(outcome),
-      durationMs: Math.max(0, this.services.now().getTime() - started.getTime()),
-    };
-    await this.#report('session.end', fields, { strength: 'spool' });
   }
 
   #decide(identity: Identity, ask: unknown, stage: 'opening' | 'session'): ReturnType<typeof decideWanted> {
@@ -239,35 +221,16 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   }
 
   async #deny(identity: Identity | undefined, ask: unknown, denial: Denial): Promise<Admission & { allowed: false }> {
-    await this.#report('session.denied', deniedFields(this.connection, denial, { identity, ask }), { identity });
+    await this.#report('session.denied', deniedFields(this.connection, denial, { identity, ask }), identity);
     return { allowed: false, denial };
   }
 
-  get #strength(): 'spool' | 'strict' {
-    return this.#admitted?.decision.options.audit ?? 'spool';
+  #report(type: string, fields: Readonly<Record<string, unknown>>, identity?: Identity): Hold {
+    const { session } = this.#seat ?? {};
+    const who = identity ?? session?.identity;
+    const reporter = session?.reporter ?? this.#reporter;
+    return reporter.report(type, fields, { user: who?.user, strength: session?.strength ?? 'spool' });
   }
-
-  #report(
-    type: string,
-    fields: Readonly<Record<string, unknown>>,
-    { identity = this.#admitted?.identity, strength = this.#strength }: ReportOptions = {},
-  ): Hold {
-    const { kind, name } = this.resource;
-    const draft = {
-      type,
-      fields,
-      session: this.id,
-      resource: { kind, name },
-      source: this.source,
-      ...(identity && { user: identity.user }),
-    };
-    return this.services.events.emit(draft, strength);
-  }
-}
-
-interface ReportOptions {
-  readonly identity?: Identity | undefined;
-  readonly strength?: 'spool' | 'strict';
 }
 
 const tooMany = (most: number): Denial => ({

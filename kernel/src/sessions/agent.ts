@@ -13,6 +13,7 @@ import type { LiveSession } from './live-sessions.js';
 import type { PluginRuntime } from './plugin-runtime.js';
 import { Prober, type ProberOptions } from './prober.js';
 import { ServedResources, type ServedResource } from './served-resources.js';
+import { SharedSessions } from './shared-sessions.js';
 import { StopSignals } from './stop-signals.js';
 
 export interface AgentOptions {
@@ -40,6 +41,7 @@ export class Agent implements AsyncDisposable {
   readonly #resources: ServedResources;
   readonly #newId: () => string;
   readonly #stops = new StopSignals();
+  readonly #shared: SharedSessions;
   readonly #prober: Prober | undefined;
   readonly #running = new Set<Promise<unknown>>();
   readonly #unsubscribe: () => void;
@@ -48,6 +50,7 @@ export class Agent implements AsyncDisposable {
     const { services, runtimes, accept } = options;
     this.#resources = new ServedResources({ services, runtimes, accept });
     this.#prober = options.probes && new Prober({ ...options.probes, services });
+    this.#shared = new SharedSessions(services.log);
     const next = eventIds();
     this.#newId = () => next(services.now().getTime());
     this.#unsubscribe = services.view.onChange(() => this.#refresh());
@@ -80,6 +83,7 @@ export class Agent implements AsyncDisposable {
     await this.#prober?.[Symbol.asyncDispose]();
     // One that was just being handed over still comes, and is turned away.
     while (this.#running.size > 0) await Promise.all(this.#running);
+    await this.#shared[Symbol.asyncDispose]();
     for (const { scope } of this.options.runtimes.values()) await scope[Symbol.asyncDispose]();
   }
 
@@ -101,6 +105,12 @@ export class Agent implements AsyncDisposable {
       source: handover.source,
       alpn,
       client: stream,
+      seats: this.#shared.seatsFor({
+        protocol,
+        resource: served.document.name,
+        serial: presented && 'identity' in presented ? presented.identity.serial : undefined,
+        source: handover.source,
+      }),
       server: served.server,
       presented,
       signal: stop.signal,

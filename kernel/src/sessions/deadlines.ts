@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream';
 import type { Denial } from '@postern/plugin-sdk';
 
 export interface DeadlineOptions {
@@ -6,7 +5,8 @@ export interface DeadlineOptions {
   readonly end: Date | undefined;
   /** Ends a session in which nothing was sent for this long. */
   readonly idleMs: number | undefined;
-  readonly client: Duplex;
+  /** Bytes so far, both ways. */
+  traffic(): number;
   readonly now: () => Date;
   cut(denial: Denial): void;
 }
@@ -46,8 +46,8 @@ export class Deadlines implements Disposable {
   }
 
   #checkIdle(): void {
-    const { idleMs = Infinity, client, now } = this.options;
-    const seen = bytesOf(client);
+    const { idleMs = Infinity, now } = this.options;
+    const seen = this.options.traffic();
     if (seen !== this.#seen) {
       this.#seen = seen;
       this.#seenAt = now().getTime();
@@ -56,10 +56,4 @@ export class Deadlines implements Disposable {
       this.options.cut({ code: 'expired', message: `nothing was sent for ${Math.round(idleMs / 1000)} seconds` });
     }
   }
-}
-
-/** What went through the client's socket so far, both ways. */
-function bytesOf(stream: Duplex): number {
-  const { bytesRead = 0, bytesWritten = 0 } = stream as { bytesRead?: number; bytesWritten?: number };
-  return bytesRead + bytesWritten;
 }

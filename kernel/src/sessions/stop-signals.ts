@@ -1,13 +1,18 @@
 import type { Denial } from '@postern/plugin-sdk';
 
 /**
- * The signals by which an agent ends all of its sessions. Each session gets one
- * of its own: an agent has thousands, and so many listeners on one signal would
- * look like a leak.
+ * The signals by which an agent ends all of its sessions, and a session all of
+ * its connections. Each gets one of its own: there are thousands, and so many
+ * listeners on one signal would look like a leak.
  */
 export class StopSignals {
   readonly #controllers = new Set<AbortController>();
   #reason: Denial | undefined;
+
+  /** Why everything ends, once it does. */
+  get reason(): Denial | undefined {
+    return this.#reason;
+  }
 
   /** A signal that lives until it is released. Aborted from the start where the agent stops already. */
   open(): { readonly signal: AbortSignal; release(): void } {
