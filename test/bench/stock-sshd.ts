@@ -30,6 +30,7 @@ export class StockSshd implements AsyncDisposable {
       `AuthorizedKeysFile ${join(directory, 'user.pub')}`,
       'PidFile none',
       'StrictModes no',
+      'Subsystem sftp /usr/lib/openssh/sftp-server',
       'UsePAM no',
       'PermitRootLogin prohibit-password',
       'LogLevel ERROR',

@@ -39,11 +39,13 @@ export class ChannelOutlet {
 
   /** Sends as much as is allowed now. */
   flush(): void {
-    for (let item = this.#queue[0]; item && !this.#closed && !this.#mustWait(); item = this.#queue[0]) {
-      if (item.sent < item.data.length && !this.#sendPart(item)) return;
-      if (item.sent < item.data.length) continue;
-      this.#queue.shift();
-      item.done();
+    const { socket } = this.transport;
+    // All packets in one system call.
+    socket.cork();
+    try {
+      this.#sendParts();
+    } finally {
+      socket.uncork();
     }
   }
 
@@ -51,6 +53,15 @@ export class ChannelOutlet {
   close(): void {
     this.#closed = true;
     for (const item of this.#queue.splice(0)) item.done(closedError());
+  }
+
+  #sendParts(): void {
+    for (let item = this.#queue[0]; item && !this.#closed && !this.#mustWait(); item = this.#queue[0]) {
+      if (item.sent < item.data.length && !this.#sendPart(item)) return;
+      if (item.sent < item.data.length) continue;
+      this.#queue.shift();
+      item.done();
+    }
   }
 
   #mustWait(): boolean {

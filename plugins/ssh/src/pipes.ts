@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { PosternError } from '@postern/plugin-sdk';
 import type { Login } from './login.js';
+import { PipeOutput } from './pipe-output.js';
 
 // Plain descriptors: a FileHandle would close the number behind the back of the stream that took it over.
 const open = promisify(fs.open);
@@ -16,7 +17,7 @@ const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 export interface Pipes {
   /** The agent's ends. */
   readonly stdin: Socket;
-  readonly stdout: Socket;
+  readonly stdout: PipeOutput;
   readonly stderr: Socket;
   /** The program's ends, in the order of its descriptors. */
   readonly ends: readonly number[];
@@ -51,17 +52,16 @@ export async function openPipes(login: Login): Promise<Pipes> {
     };
     // The program's ends must block, as every program expects of its standard streams.
     const ends = [await end(3, O_RDONLY), await end(4, O_WRONLY), await end(5, O_WRONLY)];
-    const own = [
+    const own: readonly [number, number, number] = [
       await end(3, O_WRONLY | O_NONBLOCK),
       await end(4, O_RDONLY | O_NONBLOCK),
       await end(5, O_RDONLY | O_NONBLOCK),
     ];
     if (process.getuid?.() === 0) for (const descriptor of ends) await fchown(descriptor, login.uid, login.gid);
-    const [stdin, stdout, stderr] = own;
     return {
-      stdin: new Socket({ ...(stdin !== undefined && { fd: stdin }), readable: false, writable: true }),
-      stdout: new Socket({ ...(stdout !== undefined && { fd: stdout }), readable: true, writable: false }),
-      stderr: new Socket({ ...(stderr !== undefined && { fd: stderr }), readable: true, writable: false }),
+      stdin: new Socket({ fd: own[0], readable: false, writable: true }),
+      stdout: new PipeOutput(own[1]),
+      stderr: new Socket({ fd: own[2], readable: true, writable: false }),
       ends,
       handOver: async () => void (await Promise.all(ends.map((descriptor) => close(descriptor)))),
     };

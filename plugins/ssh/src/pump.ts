@@ -1,7 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
 import { PosternError, type Hold } from '@postern/plugin-sdk';
+import { PipeOutput } from './pipe-output.js';
 
-/** Sees each piece before it goes on; a promise holds it, and all that follows, until it settles. */
+/** Sees each piece before it goes on; a promise holds it, and all that follows, until it settles. Keeps none. */
 export type PumpTap = (data: Buffer) => Hold;
 
 /**
@@ -26,7 +27,7 @@ export function pump(source: Readable, sink: Writable, tap?: PumpTap): Promise<v
       if (!held && !sink.writableNeedDrain) source.resume();
     };
     const pass = (data: Buffer): void => {
-      if (!sink.destroyed && !sink.write(data)) source.pause();
+      if (!handOn(data, source, sink)) source.pause();
     };
     const onData = (data: Buffer): void => {
       let hold: Hold;
@@ -62,4 +63,11 @@ export function pump(source: Readable, sink: Writable, tap?: PumpTap): Promise<v
     else if (sink.destroyed) onSinkClosed();
     else goOn();
   });
+}
+
+/** False where the sink has enough. */
+function handOn(data: Buffer, source: Readable, sink: Writable): boolean {
+  const more = sink.destroyed || sink.write(data);
+  if (source instanceof PipeOutput && sink.writableLength === 0) source.recycle(data);
+  return more;
 }

@@ -7,6 +7,7 @@ import { announceSignatures } from './extension-info.js';
 import { defaultGuardLimits, Guard, type GuardLimits } from './guard.js';
 import { hostKeysOf, presentHostCertificate } from './host-certificate.js';
 import { serverName } from './last-words.js';
+import { quickenCipher } from './quick-cipher.js';
 import { RequestReplies } from './request-replies.js';
 import type { SessionInternals } from './ssh2-internals.js';
 import { Transport } from './transport.js';
@@ -86,6 +87,7 @@ export class SshConnection {
     given.presentHostCertificate(transport);
     given.announceSignatures(transport);
     given.guard(connection.guard);
+    quickenCipher(transport);
     return connection;
   }
 }

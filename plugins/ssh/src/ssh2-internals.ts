@@ -17,7 +17,7 @@ export interface ProtocolInternals {
   /** Set while a key exchange is under way; other messages wait in `_queue`. */
   readonly _kexinit: Buffer | undefined;
   _queue: Buffer[] | undefined;
-  _cipher: { encrypt(packet: Buffer): void };
+  _cipher: CipherInternals;
   readonly _packetRW: {
     readonly write: {
       readonly allocStart: number;
@@ -38,6 +38,20 @@ export interface ProtocolInternals {
   requestFailure(): void;
   openssh_authAgent(local: number, window: number, packetSize: number): void;
   rekey(): void;
+}
+
+/** What encrypts; there is a new one after each key exchange. */
+export interface CipherInternals {
+  allocPacket: (payloadLength: number) => Buffer;
+  encrypt: (packet: Buffer) => void;
+  readonly _onWrite: (data: Buffer) => void;
+  readonly _dead: boolean;
+  /** Counts packets; a strict key exchange sets it back. */
+  outSeqno: number;
+  /** These three only in the cipher for GCM that has no native part. */
+  readonly _encSSLName?: 'aes-128-gcm' | 'aes-256-gcm';
+  readonly _encKey?: Buffer;
+  readonly _encIV?: Buffer;
 }
 
 interface Half {
