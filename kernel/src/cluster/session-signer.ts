@@ -48,27 +48,39 @@ export class SessionSigner implements SessionSigning {
   async server(resource: { readonly kind: string; readonly name: string }, publicKey: string): Promise<string> {
     await this.#mustServe(resource, 'host');
     const name = this.#hostname(resource);
-    const issued = await this.options.issuer.issueServer({ names: [name], publicKey, ca: 'host' });
+    const issued = await this.#signed(
+      'host',
+      name,
+      this.options.issuer.issueServer({ names: [name], publicKey, ca: 'host' }),
+    );
     return this.#record(issued, { authority: 'host', format: 'x509', subject: name });
   }
 
   async openSshHost(resource: { readonly kind: string; readonly name: string }, publicKey: string): Promise<string> {
     await this.#mustServe(resource, 'host');
     const name = this.#hostname(resource);
-    const issued = await this.options.issuer.issueOpenSshHost({ principals: [name], publicKey });
+    const issued = await this.#signed(
+      'host',
+      name,
+      this.options.issuer.issueOpenSshHost({ principals: [name], publicKey }),
+    );
     return this.#record(issued, { authority: 'host', format: 'openssh', subject: name });
   }
 
   async databaseClient(proof: SessionProof, name: string, publicKey: string): Promise<string> {
     const { identity } = await this.#mayBecome(proof, name, 'db_client');
-    const issued = await this.options.issuer.issueDatabaseClient({ name, publicKey });
+    const issued = await this.#signed('db_client', name, this.options.issuer.issueDatabaseClient({ name, publicKey }));
     return this.#record(issued, { authority: 'db_client', format: 'x509', subject: name }, { proof, identity });
   }
 
   async openSshLogin(proof: SessionProof, login: string, publicKey: string): Promise<string> {
     const { identity } = await this.#mayBecome(proof, login, 'openssh');
     const keyId = `${identity.user} ${proof.session}`;
-    const issued = await this.options.issuer.issueOpenSshLogin({ login, keyId, publicKey });
+    const issued = await this.#signed(
+      'openssh',
+      login,
+      this.options.issuer.issueOpenSshLogin({ login, keyId, publicKey }),
+    );
     return this.#record(issued, { authority: 'openssh', format: 'openssh', subject: login }, { proof, identity });
   }
 
@@ -132,6 +144,13 @@ export class SessionSigner implements SessionSigning {
     return certificate.kind === 'x509'
       ? verifyUserCertificate(certificate.pem, trust, when)
       : verifyOpenSshUserCertificate(certificate.blob, trust, when);
+  }
+
+  /** What the issuer refuses, such as a name that is none, is a refusal too. */
+  #signed(authority: string, subject: string, issuing: Promise<IssuedUntil>): Promise<IssuedUntil> {
+    return issuing.catch(async (cause: unknown) => {
+      throw await this.#refuse(authority, subject, PosternError.from(cause));
+    });
   }
 
   async #mustServe(resource: { readonly kind: string; readonly name: string }, authority: string): Promise<void> {
