@@ -57,7 +57,12 @@ const agent = z.strictObject({
   accept: z
     .strictObject({
       labels: z.record(z.string(), z.union([z.string(), z.array(z.string())])).default({ '*': '*' }),
-      deny_addresses: z.array(z.string()).default(['169.254.0.0/16', 'fe80::/10']),
+      deny_addresses: z
+        .array(z.string())
+        .default(['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254/128'])
+        .describe(
+          'Never dialled, whatever is allowed; by default link-local addresses, where clouds hand out secrets.',
+        ),
       allow_addresses: z.array(z.string()).default(['0.0.0.0/0', '::/0']),
     })
     .prefault({})

@@ -9,7 +9,12 @@ export interface DialerOptions {
   readonly allow: readonly string[];
   readonly deny: readonly string[];
   readonly timeoutMs?: number;
+  /** All addresses of a name; asks the system where absent. */
+  readonly resolve?: (name: string) => Promise<readonly string[]>;
 }
+
+/** What no resource can have. Systems take it for the machine itself, whatever is denied of that. */
+const nowhere = new AddressSet(['0.0.0.0/8', '::/128']);
 
 /**
  * Connects to resources. The address is checked after the name was resolved,
@@ -20,18 +25,20 @@ export class ResourceDialer {
   readonly #allow: AddressSet;
   readonly #deny: AddressSet;
   readonly #timeoutMs: number;
+  readonly #lookup: (name: string) => Promise<readonly string[]>;
 
   /** Throws `invalid_config` for a malformed block. */
-  constructor({ allow, deny, timeoutMs = 10_000 }: DialerOptions) {
+  constructor({ allow, deny, timeoutMs = 10_000, resolve = systemLookup }: DialerOptions) {
     this.#allow = new AddressSet(allow);
     this.#deny = new AddressSet(deny);
     this.#timeoutMs = timeoutMs;
+    this.#lookup = resolve;
   }
 
   /** Rejects with `upstream_unreachable`, or with `access_denied` where no address of the name may be dialled. */
   async dial({ host, port }: Endpoint): Promise<Duplex> {
     const addresses = await this.#resolve(host);
-    const permitted = addresses.filter((address) => this.#allow.has(address) && !this.#deny.has(address));
+    const permitted = addresses.filter((address) => this.#permits(address));
     if (permitted.length === 0)
       throw new PosternError(
         'access_denied',
@@ -54,12 +61,19 @@ export class ResourceDialer {
 
   async #resolve(host: string): Promise<readonly string[]> {
     if (net.isIP(host) !== 0) return [normalAddress(host)];
-    const found = await dns.lookup(host, { all: true }).catch((cause: unknown) => {
+    const found = await this.#lookup(host).catch((cause: unknown) => {
       throw unreachable(`${host} does not resolve`, cause);
     });
-    return found.map(({ address }) => normalAddress(address));
+    return found.map(normalAddress);
+  }
+
+  #permits(address: string): boolean {
+    return this.#allow.has(address) && !this.#deny.has(address) && !nowhere.has(address);
   }
 }
+
+const systemLookup = async (name: string): Promise<readonly string[]> =>
+  (await dns.lookup(name, { all: true })).map(({ address }) => address);
 
 const unreachable = (message: string, cause: unknown): PosternError =>
   new PosternError('upstream_unreachable', message, { cause, publicMessage: 'the resource cannot be reached' });
