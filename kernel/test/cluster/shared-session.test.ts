@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { defineProtocol, definePlugin, type Plugin } from '@postern/plugin-sdk';
 import { createLock } from '../../src/api/contract/index.js';
 import { type TestCluster } from '../../../test/support/cluster.js';
-import { hello } from './line-client.js';
+import { hello, type LineClient } from './line-client.js';
 import { lines, LineSession } from './line-protocol.js';
 import { count, endOf, reader, sessionOf, startLines } from './line-world.js';
 
@@ -15,6 +15,13 @@ const plugin: Plugin = definePlugin(shared, { agent: async () => ({ Session: Lin
 
 describe('a session of many connections', () => {
   let cluster: TestCluster;
+  const open: LineClient[] = [];
+
+  async function connect(...how: Parameters<typeof hello>): ReturnType<typeof hello> {
+    const connected = await hello(...how);
+    open.push(connected[0]);
+    return connected;
+  }
 
   before(async () => {
     cluster = await startLines({
@@ -23,11 +30,14 @@ describe('a session of many connections', () => {
       users: { ann: { roles: ['reader'] }, sam: { roles: ['single'] } },
     });
   });
+  afterEach(() => {
+    for (const client of open.splice(0)) client[Symbol.dispose]();
+  });
   after(() => cluster[Symbol.asyncDispose]());
 
   it('has one id, one start and one end, for all connections of a certificate', async () => {
     const login = await cluster.login('ann');
-    const clients = await Promise.all([1, 2, 3].map(() => hello(cluster, login)));
+    const clients = await Promise.all([1, 2, 3].map(() => connect(cluster, login)));
     const ids = await Promise.all(clients.map(([client]) => sessionOf(client)));
     assert.equal(new Set(ids).size, 1);
     const [session = ''] = ids;
@@ -40,7 +50,7 @@ describe('a session of many connections', () => {
   it('goes on without a connection for a time, and begins anew after it', async () => {
     const login = await cluster.login('ann');
     const visit = async (): Promise<string> => {
-      const [client] = await hello(cluster, login);
+      const [client] = await connect(cluster, login);
       const session = await sessionOf(client);
       await client.send('bye');
       assert.equal(await client.next(), undefined);
@@ -60,7 +70,7 @@ describe('a session of many connections', () => {
       [login, '192.0.2.2'],
       [await cluster.login('ann'), '192.0.2.1'],
     ] as const) {
-      const [client] = await hello(cluster, who, { from });
+      const [client] = await connect(cluster, who, { from });
       ids.add(await sessionOf(client));
     }
     assert.equal(ids.size, 3);
@@ -68,7 +78,7 @@ describe('a session of many connections', () => {
 
   it('writes one shared recording, which one connection does not end for the others', async () => {
     const login = await cluster.login('ann');
-    const [[one], [two]] = [await hello(cluster, login), await hello(cluster, login)];
+    const [[one], [two]] = [await connect(cluster, login), await connect(cluster, login)];
     for (const client of [one, two]) assert.equal(await client.ask('record journal'), 'ok journal');
     assert.equal(await one.ask('out first'), 'ok 5');
     assert.equal(await one.ask('stop'), 'ok stopped');
@@ -83,7 +93,7 @@ describe('a session of many connections', () => {
 
   it('lets every connection record for itself where a recording is not shared', async () => {
     const login = await cluster.login('ann');
-    const [[one], [two]] = [await hello(cluster, login), await hello(cluster, login)];
+    const [[one], [two]] = [await connect(cluster, login), await connect(cluster, login)];
     for (const client of [one, two]) assert.equal(await client.ask('record screen'), 'ok screen');
     const session = await sessionOf(one);
     for (const client of [one, two]) await client.send('bye');
@@ -93,17 +103,17 @@ describe('a session of many connections', () => {
 
   it('counts once towards the sessions that a role allows', async () => {
     const login = await cluster.login('sam');
-    assert.equal((await hello(cluster, login))[1], 'ok hello');
-    assert.equal((await hello(cluster, login))[1], 'ok hello');
-    const [, answer] = await hello(cluster, await cluster.login('sam'));
+    assert.equal((await connect(cluster, login))[1], 'ok hello');
+    assert.equal((await connect(cluster, login))[1], 'ok hello');
+    const [, answer] = await connect(cluster, await cluster.login('sam'));
     assert.match(answer ?? '', /^no limit_exceeded/);
   });
 
   it('decides each connection, and a denied one changes nothing', async () => {
     const login = await cluster.login('ann');
-    const [client] = await hello(cluster, login);
+    const [client] = await connect(cluster, login);
     const session = await sessionOf(client);
-    const [, answer] = await hello(cluster, login, { user: 'root' });
+    const [, answer] = await connect(cluster, login, { user: 'root' });
     assert.match(answer ?? '', /^no access_denied/);
     assert.equal(await sessionOf(client), session);
   });
@@ -111,9 +121,9 @@ describe('a session of many connections', () => {
   it('is cut by a lock with all its connections, and without any', async () => {
     const login = await cluster.login('ann');
     const [[one], [two], [three]] = [
-      await hello(cluster, login),
-      await hello(cluster, login),
-      await hello(cluster, login, { from: '192.0.2.9' }),
+      await connect(cluster, login),
+      await connect(cluster, login),
+      await connect(cluster, login, { from: '192.0.2.9' }),
     ];
     const sessions = [await sessionOf(one), await sessionOf(three)];
     // Of this one no connection is left when the lock comes.
@@ -127,7 +137,7 @@ describe('a session of many connections', () => {
   it('is ended with its agent, also while it has no connection', async () => {
     await using other = await startLines({ plugins: [plugin] });
     const login = await other.login('ann');
-    const [[leaves], [stays]] = [await hello(other, login, { from: '192.0.2.3' }), await hello(other, login)];
+    const [[leaves], [stays]] = [await connect(other, login, { from: '192.0.2.3' }), await connect(other, login)];
     await leaves.send('bye');
     await leaves.next();
     await other.running.agent?.[Symbol.asyncDispose]();
