@@ -28,9 +28,9 @@ export interface ProxyModule {
   /** Talks the client as far as its ClientHello, or answers it altogether. */
   open(opening: Opening): Promise<Onward>;
   /**
-   * The same for a protocol whose server speaks first, on a port of its own:
-   * called at once, when the client has said nothing. Without it, the plugin's
-   * resources can have no such port.
+   * The same for a protocol whose server speaks first: called on ports that an
+   * operator gave to this kind, as soon as a client is there. On the public port
+   * nobody can know that such a client has come.
    */
   greet?(opening: Opening): Promise<Onward>;
 }

@@ -40,6 +40,16 @@ const proxy = z.strictObject({
     .default([])
     .describe('Networks in CIDR form from which a PROXY protocol header is believed.'),
   connections_per_address: z.int().positive().default(1000),
+  ports: z
+    .array(
+      z.strictObject({
+        listen: listenAddress,
+        kind: z.string().describe('The kind of resource that is reached here.'),
+        resource: z.string().optional().describe('The only resource that is reached here.'),
+      }),
+    )
+    .default([])
+    .describe('More ports, for clients that cannot say in TLS whom they want.'),
 });
 
 const agent = z.strictObject({

@@ -1,3 +1,4 @@
+import { webAlpn } from '@postern/plugin-sdk';
 import type { z } from 'zod';
 import { compileLabels, selects, type LabelConditions, type LabelSelector } from '../rbac/index.js';
 import type { ResourceDocument } from '../cluster/documents.js';
@@ -81,7 +82,7 @@ export class ServedResources implements Iterable<ServedResource> {
     }
     const { kind, name } = document;
     const { transport } = runtime.protocol;
-    const alpn = transport.kind === 'tls' ? (transport.alpn ?? []) : [];
+    const alpn = transport.kind === 'tls' ? [...(transport.alpn ?? []), ...(transport.web ? [webAlpn] : [])] : [];
     const server = known?.server ?? new ServerIdentity({ kind, name, alpn }, services);
     return { document: { ...document, spec: spec.data }, registered: document, runtime, server };
   }

@@ -50,6 +50,7 @@ export class ServerIdentity implements ServerCredentials {
         key,
         clientAuthorities: x509,
         name: this.hostname,
+        cluster: this.services.cluster,
         alpn: this.served.alpn,
       });
       this.#tls = { end, authorities, renewAt: this.#halfLife(new X509Certificate(certificate).validTo) };

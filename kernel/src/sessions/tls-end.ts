@@ -9,8 +9,10 @@ export interface TlsEndOptions {
   readonly certificate: string;
   readonly key: string;
   readonly clientAuthorities: readonly string[];
-  /** The only server name that is answered. */
+  /** The resource's own name. */
   readonly name: string;
+  /** The cluster's name: names below it are others', and never answered. */
+  readonly cluster: string;
   /** The protocols that a client may offer; one that offers none is welcome too. */
   readonly alpn: readonly string[];
 }
@@ -40,7 +42,7 @@ export class TlsEnd {
   accept(
     socket: net.Socket,
   ): Promise<{ readonly stream: TLSSocket; readonly certificate: X509Certificate | undefined }> {
-    const { alpn, name } = this.options;
+    const { alpn } = this.options;
     const stream = new TLSSocket(socket, {
       isServer: true,
       secureContext: this.#context,
@@ -62,11 +64,17 @@ export class TlsEnd {
       stream.once('close', () => fail(new PosternError('aborted', 'the client left in the middle of the handshake')));
       stream.once('secure', () => {
         clearTimeout(timer);
-        if (servernameOf(stream) !== name)
-          return fail(new PosternError('protocol_violation', 'the server name changed after it was routed'));
+        if (!this.#answers(servernameOf(stream)))
+          return fail(new PosternError('protocol_violation', 'the client asked for somebody else by name'));
         resolve({ stream, certificate: stream.getPeerX509Certificate() });
       });
     });
+  }
+
+  /** A client of a port that leads here alone may name nobody, or the address that it dialled; never a neighbour. */
+  #answers(servername: string | false): boolean {
+    const { name, cluster } = this.options;
+    return servername === false || servername === name || !`.${servername}`.endsWith(`.${cluster}`);
   }
 }
 

@@ -3,6 +3,7 @@ import { ClientHelloReader } from './client-hello.js';
 import type { Hello } from './hello-message.js';
 import type { SocketOpening } from './opening.js';
 import { parsePreamble, routeRefused } from './preamble.js';
+import type { DedicatedPort } from './dedicated-port.js';
 import type { ProxyHalves } from './proxy-halves.js';
 import { parseProxyHeader } from './proxy-protocol.js';
 import { plainHttpAnswer, tlsAlert } from './refusal-answer.js';
@@ -29,6 +30,18 @@ export async function classify(opening: SocketOpening, halves: ProxyHalves): Pro
     if (wish) return wish;
     await opening.more();
   }
+}
+
+/** The same on a port that belongs to one kind, whose plugin speaks first where its protocol does. */
+export async function classifyDedicated(
+  opening: SocketOpening,
+  { half }: DedicatedPort,
+  halves: ProxyHalves,
+): Promise<Wish> {
+  const greet = await half?.load();
+  if (!half || !greet?.greet) return classify(opening, halves);
+  const onward = await greet.greet(opening);
+  return onward.kind === 'tls' ? readHello(opening, half.id) : onward;
 }
 
 /** `undefined` waits for another byte. */

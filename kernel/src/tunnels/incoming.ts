@@ -1,7 +1,8 @@
 import { PosternError } from '@postern/plugin-sdk';
 import type net from 'node:net';
 import type { Admission, Seat } from './admission.js';
-import { classify, readProxyHeader, type Wish } from './classify.js';
+import { classify, classifyDedicated, readProxyHeader, type Wish } from './classify.js';
+import type { DedicatedPort } from './dedicated-port.js';
 import type { Call, Dialer, Take } from './handover.js';
 import { hangUp } from './hang-up.js';
 import type { Hello } from './hello-message.js';
@@ -24,6 +25,7 @@ export interface PortContext {
   redeem(ticket: string, socket: net.Socket): boolean;
   readonly limits: PortLimits;
   readonly halves: ProxyHalves;
+  readonly dedicated?: DedicatedPort;
   readonly trusted: AddressSet;
   readonly admission: Admission;
   readonly refusals: RefusalLog;
@@ -66,13 +68,14 @@ export class Incoming {
   async #listen(): Promise<Wish> {
     if (this.port.trusted.has(this.#source)) this.#source = (await readProxyHeader(this.#opening)) ?? this.#source;
     this.#seat.sit(this.#source);
-    return classify(this.#opening, this.port.halves);
+    const { dedicated, halves } = this.port;
+    return dedicated ? classifyDedicated(this.#opening, dedicated, halves) : classify(this.#opening, halves);
   }
 
   async #follow(wish: Wish): Promise<void> {
     switch (wish.kind) {
       case 'tls':
-        return this.#lead(wish.hello.sni ?? '', wish.hello);
+        return this.#lead(this.port.dedicated?.name ?? wish.hello.sni ?? '', wish.hello);
       case 'route':
         return this.#lead(wish.name);
       case 'ticket':
@@ -110,6 +113,9 @@ export class Incoming {
   #resolve(name: string, hello?: Hello): { readonly route: Call['route']; readonly dialer: Dialer } {
     const route = this.port.router.resolve(name, hello?.alpn);
     if (route.kind === 'unknown') throw new Refusal('unknown_name', route.reason);
+    const { kind } = this.port.dedicated ?? {};
+    if (kind !== undefined && (route.kind !== 'agent' || route.protocol !== kind))
+      throw new Refusal('unknown_name', `this port is for ${kind} alone, and ${name || 'the proxy itself'} is none`);
     // What ends at the proxy must be TLS: the preamble is for streams that are encrypted end to end.
     if (!hello && (route.kind === 'web' || route.kind === 'tunnel'))
       throw new Refusal('unknown_name', `${name} is the proxy itself, and not reached by a preamble`);

@@ -1,6 +1,7 @@
 import { PosternError } from '@postern/plugin-sdk';
 import net from 'node:net';
 import { Admission, admissionLimits, type AdmissionLimits } from './admission.js';
+import type { DedicatedPort } from './dedicated-port.js';
 import type { Dialer } from './handover.js';
 import { Incoming, type PortContext } from './incoming.js';
 import { LiveConnections } from './live-connections.js';
@@ -40,6 +41,10 @@ export interface PublicPortOptions {
   redeem?(ticket: string, socket: net.Socket): boolean;
   /** The plugins that know openings other than TLS. */
   readonly halves?: readonly ProxyHalf[];
+  /** Makes this a port for one kind of resource. */
+  readonly dedicated?: DedicatedPort;
+  /** The connections of another port of this process, so that ids are unique among them all. */
+  readonly connections?: LiveConnections;
   /** Addresses and CIDR blocks of balancers whose PROXY headers are believed. From elsewhere they are garbage. */
   readonly trustedProxies?: readonly string[];
   readonly limits?: Partial<PortLimits>;
@@ -68,10 +73,12 @@ export class PublicPort implements AsyncDisposable {
       trusted: new AddressSet(options.trustedProxies ?? []),
       admission: new Admission(limits),
       refusals: new RefusalLog((event) => options.refused(event), limits.refusalWindowMs),
-      connections: new LiveConnections({
-        now: options.now ?? (() => new Date()),
-        signalsPerSecond: limits.signalsPerSecond,
-      }),
+      connections:
+        options.connections ??
+        new LiveConnections({
+          now: options.now ?? (() => new Date()),
+          signalsPerSecond: limits.signalsPerSecond,
+        }),
     };
     this.#server = net.createServer(
       { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, pauseOnConnect: true },
