@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { start } from './start.js';
+const { start } = require('./start.js');
 
-await start('postern');
+void start('postern');

@@ -26,6 +26,9 @@ describe('the bundled programs', function () {
   it('load little before they know what is wanted, so that help and connections come at once', async () => {
     const files = await readdir(dist);
     const chunk = files.find((name) => /^proxy-stdio-.*\.js$/.test(name)) ?? '';
+    const quick = await readFile(join(dist, 'quick.cjs'), 'utf8');
+    assert.ok(quick.length < 50_000, `quick.cjs is ${quick.length} bytes`);
+    assert.doesNotMatch(quick, /ZodError|class Command\b|class Hono/);
     for (const file of ['psh.js', 'postern.js', chunk]) {
       const text = await loadedWith(file);
       assert.ok(text.length < 150_000, `${file} loads ${text.length} bytes`);

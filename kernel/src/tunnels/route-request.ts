@@ -15,7 +15,8 @@ export async function requestRoute(socket: net.Socket, name: string, deadlineMs 
   try {
     await opening.write(preamble);
     const answer = await readLine(opening);
-    if (answer !== 'ok') throw PosternError.public('unavailable', refused(name, answer));
+    const refusal = routeAnswer(name, answer);
+    if (refusal) throw refusal;
     opening.release();
   } catch (cause) {
     const error = PosternError.from(cause);
@@ -36,7 +37,11 @@ async function readLine(opening: SocketOpening): Promise<string> {
   }
 }
 
-function refused(name: string, answer: string): string {
+/** What a line of answer means: nothing where the stream of the name's owner follows, else the error. */
+export function routeAnswer(name: string, line: string): PosternError | undefined {
+  const answer = line.replace(/\n$/, '');
+  if (answer === 'ok') return undefined;
   const text = /^error ([\x20-\x7e]+)$/.exec(answer)?.[1];
-  return text === undefined ? 'this is not the port of a Postern proxy' : `the proxy refused ${name}: ${text}`;
+  const message = text === undefined ? 'this is not the port of a Postern proxy' : `the proxy refused ${name}: ${text}`;
+  return PosternError.public('unavailable', message);
 }

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** Begins the label of a name that is no DNS label. No resource may have a name that begins so. */
 export const hashedPrefix = 'sha256-';
 
@@ -18,6 +16,8 @@ export const isReservedName = (name: string): boolean => name.startsWith(hashedP
  */
 export function routeLabel(name: string): string {
   if (isLabel(name) && !isReservedName(name)) return name;
+  // Loaded here: most names are labels, and native clients wait for a program that only puts names together.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return hashedPrefix + base32(createHash('sha256').update(name, 'utf8').digest()).slice(0, 26);
 }
 

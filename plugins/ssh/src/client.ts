@@ -78,7 +78,9 @@ function nodesBlock(profile: ClientProfile): string {
     ['IdentitiesOnly', 'yes'],
     ['UserKnownHostsFile', configPath(files.knownHosts)],
     ['StrictHostKeyChecking', 'yes'],
-    ['ProxyCommand', `${program} '%h' --stdio`],
+    ['ProxyCommand', `${program} '%h' --stdio --hand-over`],
+    // The program gives the connection to ssh and ends, so that no byte goes through it.
+    ['ProxyUseFdpass', 'yes'],
     ['ControlMaster', 'auto'],
     ['ControlPath', controlPath(profile)],
     ['ControlPersist', '60s'],

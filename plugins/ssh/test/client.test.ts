@@ -57,7 +57,7 @@ describe('what login writes for SSH', () => {
     for (const host of ['web-1.ssh.cluster.test', 'web-1']) {
       const options = optionsOf(files['ssh_config'] ?? '', host);
       assert.equal(options.get('hostname'), 'web-1.ssh.cluster.test');
-      assert.equal(options.get('proxycommand'), "/usr/bin/psh proxy ssh '%h' --stdio");
+      assert.equal(options.get('proxycommand'), "/usr/bin/psh proxy ssh '%h' --stdio --hand-over");
       assert.equal(options.get('certificatefile'), '/home/alice/.postern/id-cert.pub');
       assert.equal(options.get('identityfile'), '/home/alice/.postern/id');
       assert.equal(options.get('identitiesonly'), 'yes');
@@ -68,7 +68,7 @@ describe('what login writes for SSH', () => {
       assert.match(options.get('controlpath') ?? '', /^\/home\/alice\/\.postern\/cm-[0-9a-f]{40}$/);
     }
     const later = optionsOf(files['ssh_config'] ?? '', 'joined-later.ssh.cluster.test');
-    assert.equal(later.get('proxycommand'), "/usr/bin/psh proxy ssh '%h' --stdio");
+    assert.equal(later.get('proxycommand'), "/usr/bin/psh proxy ssh '%h' --stdio --hand-over");
   });
 
   it('chooses the login where there is only one', () => {
@@ -98,7 +98,14 @@ describe('what login writes for SSH', () => {
     writeFileSync(join(directory, 'config'), files['ssh_config'] ?? '');
     await run('ssh', ['-F', join(directory, 'config'), '-o', 'ControlMaster=no', 'web-1'], {});
     const seen = (await run('cat', [marker], {})).stdout.toString().split('\n');
-    assert.deepEqual(seen.slice(0, 5), ['--flag=a b', 'proxy', 'ssh', 'web-1.ssh.cluster.test', '--stdio']);
+    assert.deepEqual(seen.slice(0, 6), [
+      '--flag=a b',
+      'proxy',
+      'ssh',
+      'web-1.ssh.cluster.test',
+      '--stdio',
+      '--hand-over',
+    ]);
   });
 
   for (const name of ["x'$(touch MARKER)'", "'; touch MARKER; '", '-oProxyCommand=x', "a'b"])

@@ -4,7 +4,7 @@ import type tls from 'node:tls';
 import { PosternError } from '@postern/plugin-sdk';
 import { authorityPin, matchesPin } from '../../certificates/fingerprint.js';
 import { clusterInfo } from '../../api/contract/cluster.js';
-import { unreachable } from './tls-connection.js';
+import { unreachable } from './unreachable.js';
 
 /** A cluster whose host authorities have been proved to be the ones meant. */
 export interface DiscoveredCluster {

@@ -1,6 +1,6 @@
 import tls from 'node:tls';
 import { PosternError } from '@postern/plugin-sdk';
-import { addressText } from './proxy-address.js';
+import { unreachable } from './unreachable.js';
 
 export interface TlsTarget {
   readonly proxy: { readonly host: string; readonly port: number };
@@ -58,8 +58,3 @@ const distrusted = (servername: string, cause: Error): PosternError =>
       'if the cluster was made anew, get its pin from its administrator and use psh login --ca-pin',
     cause,
   );
-
-export function unreachable(proxy: TlsTarget['proxy'], cause: Error): PosternError {
-  const reason = cause instanceof AggregateError ? (cause.errors as Error[])[0]?.message : cause.message;
-  return PosternError.public('unavailable', `cannot reach the cluster at ${addressText(proxy)}: ${reason}`, cause);
-}

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { action } from '../action.js';
 import { pair, withCluster, withFormat } from '../options.js';
 import type { PshProduct } from './product.js';
+import type { ProxyStdioOptions } from './proxy-stdio.js';
 
 /** Commands about what the user may reach. */
 export function addAccessCommands(program: Command, product: PshProduct): void {
@@ -16,11 +17,12 @@ export function addAccessCommands(program: Command, product: PshProduct): void {
     .argument('<kind>', kinds)
     .argument('<name>', 'the resource, or its full name')
     .option('--stdio', 'speak on standard input and output')
+    .option('--hand-over', 'with --stdio: pass the connection itself to a program that waits for its descriptor')
     .option('--socket <path>', 'listen on a unix socket that only you can open')
     .option('--port <number>', 'listen on a loopback port; connections of other users are refused', Number)
-    .action(async (kind: string, name: string, options: { readonly stdio?: boolean; readonly cluster?: string }) => {
+    .action(async (kind: string, name: string, options: ProxyStdioOptions & { readonly stdio?: boolean }) => {
       const target = { kind, name, transport: product.plugins.find(({ id }) => id === kind)?.transport };
-      if (options.stdio === true) await (await import('./proxy-stdio.js')).proxyStdio(target, options.cluster);
+      if (options.stdio === true) await (await import('./proxy-stdio.js')).proxyStdio(target, options);
       else await (await import('./proxy-listen.js')).proxyListen(target, options);
     });
 }

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { binary, build, run, TestCluster } from './support/programs.js';
+import { userInfo } from 'node:os';
+
+const password = 'correct horse battery staple';
+
+describe('a connection that is handed over', function () {
+  this.timeout(60_000);
+  let cluster: TestCluster;
+  let node = '';
+
+  before(async () => {
+    await build();
+    cluster = await TestCluster.start();
+    await cluster.user('alice', password, [`--trait=logins=${userInfo().username}`]);
+    await cluster.login('alice', [password]);
+    const { stdout } = await cluster.psh(['ls', 'ssh', '--format=json']);
+    node = (JSON.parse(stdout) as { readonly name: string }[])[0]?.name ?? '';
+  });
+
+  after(() => cluster[Symbol.asyncDispose]());
+
+  /** What comes first, for a client that speaks first or waits. Its pipes are sockets, as Node makes them. */
+  async function firstBytes(says: string): Promise<string> {
+    const args = [binary('psh'), 'proxy', 'ssh', node, '--stdio', '--hand-over'];
+    const child = spawn(process.execPath, args, { env: cluster.env, stdio: ['pipe', 'pipe', 'inherit'] });
+    const closed = once(child, 'close');
+    child.stdin.on('error', () => {});
+    if (says !== '') child.stdin.write(says);
+    const [data] = (await once(child.stdout, 'data')) as [Buffer];
+    child.stdin.destroy();
+    child.kill();
+    await closed;
+    return data.toString('latin1');
+  }
+
+  it('leaves nothing between ssh and the node', async () => {
+    const config = join(cluster.home, '.ssh/config');
+    const options = ['-F', config, '-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
+    // The only program of this connection that is left, seen from the node on the same machine, is ssh itself.
+    const command =
+      'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline 2>/dev/null; echo; done | grep -c -e "--stdio --[h]and-over"';
+    const { stdout } = await run('ssh', [...options, `${userInfo().username}@${node}`, command], {
+      cwd: '/',
+      env: { PATH: process.env['PATH'], HOME: cluster.home },
+    });
+    assert.equal(stdout, '0\n');
+  });
+
+  it('is a stream for a client that speaks at once, as others than OpenSSH do', async () => {
+    assert.match(await firstBytes('SSH-2.0-other\r\n'), /^SSH-2\.0-/);
+  });
+
+  it('is a message with a descriptor for one that waits', async () => {
+    assert.match(await firstBytes(''), /^\{/);
+  });
+
+  it('is a stream where output is no socket', async () => {
+    const command = `exec "${process.execPath}" "${binary('psh')}" proxy ssh ${node} --stdio --hand-over </dev/null | head -c 7`;
+    const { stdout } = await run('sh', ['-c', command], { cwd: '/', env: cluster.env });
+    assert.equal(stdout, 'SSH-2.0');
+  });
+
+  it('says why there is none, and ends', async () => {
+    const args = ['proxy', 'ssh', 'nowhere', '--stdio', '--hand-over'];
+    const { code, stderr } = await cluster.psh(args);
+    assert.equal(code, 1);
+    assert.match(stderr, /the proxy refused nowhere\.ssh\.postern\.localhost/);
+  });
+});

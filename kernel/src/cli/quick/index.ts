@@ -1,0 +1,1 @@
+export { quickProxy } from './quick-proxy.js';
