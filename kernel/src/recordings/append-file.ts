@@ -13,7 +13,8 @@ const syncEveryMs = 1000;
  * once while less than a megabyte waits for the disk, and a promise above that.
  * What was appended is written within 50 ms, flushed to the disk at most a
  * second later, and both before `close` resolves. After a failure every call
- * throws: a recording with a hole in it must not look like a whole one.
+ * throws: a recording with a hole in it must not look like a whole one. So does
+ * `append` once `close` was called.
  */
 export class AppendFile {
   /** Texts and bytes in their order. Neighbouring texts are one: a string grows for next to nothing. */
@@ -34,7 +35,7 @@ export class AppendFile {
     private readonly after: AppendFile | undefined,
   ) {}
 
-  /** What is appended here is written behind what was appended to `after` before. */
+  /** What is appended here is written behind what was appended to `after` before, and not at all once that failed. */
   static async create(path: string, after?: AppendFile): Promise<AppendFile> {
     return new AppendFile(await open(path, 'ax', 0o600), after);
   }
@@ -47,6 +48,7 @@ export class AppendFile {
   /** Takes text, which is written as UTF-8, or bytes, which the caller does not change any more. */
   append(data: string | Buffer): Hold {
     if (this.#failure) throw this.#failure;
+    if (this.#closed) throw new PosternError('audit_unavailable', 'a recording that was closed takes nothing more');
     const last = this.#queue.length - 1;
     const before = this.#queue[last];
     if (typeof data === 'string' && typeof before === 'string') this.#queue[last] = before + data;
@@ -80,7 +82,10 @@ export class AppendFile {
   async #drain(): Promise<void> {
     for (let size = this.#waiting; this.#queue.length > 0; size = this.#waiting) {
       const chunks = this.#queue.splice(0);
-      if (this.after) await this.after.#write();
+      if (this.after) {
+        await this.after.#write();
+        this.#failure ??= this.after.#failure;
+      }
       if (!this.#failure) await this.#writeOnce(joined(chunks), size);
     }
     this.#writing = undefined;
@@ -89,8 +94,12 @@ export class AppendFile {
 
   async #writeOnce(data: Buffer, size: number): Promise<void> {
     try {
-      for (let at = 0; at < data.length;) at += (await this.file.write(data, at)).bytesWritten;
-      this.#written += data.length;
+      for (let at = 0; at < data.length;) {
+        const { bytesWritten } = await this.file.write(data, at);
+        at += bytesWritten;
+        // What a full disk took of a chunk is in the file as well.
+        this.#written += bytesWritten;
+      }
       this.#waiting -= size;
       this.#dirty = true;
       if (!this.#closed) this.#syncTimer ??= setTimeout(() => void this.#sync(), syncEveryMs).unref();

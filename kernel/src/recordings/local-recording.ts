@@ -1,4 +1,4 @@
-import type { Hold } from '@postern/plugin-sdk';
+import { PosternError, type Hold } from '@postern/plugin-sdk';
 import type { FormatWriter } from './format-writer.js';
 import type { RecordingMetadata } from './metadata.js';
 import type { RecordingInProgress } from './recording-store.js';
@@ -14,6 +14,7 @@ export interface LocalRecordingOptions {
 /** A recording in progress in a local directory. Stamps the time; the writer knows the format. */
 export class LocalRecording implements RecordingInProgress {
   readonly #started: number;
+  #lastMs = 0;
   #completing: Promise<RecordingMetadata> | undefined;
 
   constructor(private readonly options: LocalRecordingOptions) {
@@ -25,10 +26,12 @@ export class LocalRecording implements RecordingInProgress {
   }
 
   write(direction: 'in' | 'out', data: Buffer): Hold {
+    this.#refuseWhenClosed();
     if (data.length > 0) return this.options.writer.write(direction, data, this.#elapsedMs());
   }
 
   mark(name: string, fields: Readonly<Record<string, unknown>>): Hold {
+    this.#refuseWhenClosed();
     return this.options.writer.mark(name, fields, this.#elapsedMs());
   }
 
@@ -47,7 +50,12 @@ export class LocalRecording implements RecordingInProgress {
     return save({ ...metadata, durationMs, bytes: writer.bytes, ended: now().toISOString() });
   }
 
+  #refuseWhenClosed(): void {
+    if (this.#completing) throw new PosternError('audit_unavailable', 'a recording that was closed takes nothing more');
+  }
+
+  /** A clock that is set back makes no entry older than the one before it. */
   #elapsedMs(): number {
-    return this.options.now().getTime() - this.#started;
+    return (this.#lastMs = Math.max(this.#lastMs, this.options.now().getTime() - this.#started));
   }
 }

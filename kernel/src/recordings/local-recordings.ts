@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PosternError } from '@postern/plugin-sdk';
@@ -35,6 +35,13 @@ export class LocalRecordings implements RecordingStore {
 
   async create(start: RecordingStart): Promise<RecordingInProgress> {
     const session = this.#path(start.session);
+    return this.#create(session, start).catch((cause: unknown) => {
+      if (PosternError.is(cause)) throw cause;
+      throw new PosternError('audit_unavailable', 'a recording could not be created', { cause });
+    });
+  }
+
+  async #create(session: string, start: RecordingStart): Promise<RecordingInProgress> {
     await mkdir(session, { recursive: true, mode: 0o700 });
     const recording = await this.#claim(session);
     const started = this.now();
@@ -47,15 +54,21 @@ export class LocalRecordings implements RecordingStore {
       bytes: 0,
     };
     const directory = join(session, recording);
-    await writeMetadata(directory, metadata);
-    const writer = await writers[start.format](directory, started);
+    const begin = async (): Promise<FormatWriter> => {
+      await writeMetadata(directory, metadata);
+      return writers[start.format](directory, started);
+    };
+    const writer = await begin().catch(async (cause: unknown) => {
+      await rm(directory, { recursive: true, force: true });
+      throw cause;
+    });
     return new LocalRecording({ metadata, writer, now: this.now, save: (done) => this.#save(directory, done) });
   }
 
   async list(filter: RecordingFilter): Promise<readonly RecordingMetadata[]> {
     const found: RecordingMetadata[] = [];
     // Session ids sort by time, so that the newest come first without reading the older ones.
-    const sessions = filter.session ? [filter.session] : (await readdir(this.directory)).sort().reverse();
+    const sessions = filter.session ? [filter.session] : (await this.#sessions()).sort().reverse();
     for (const session of sessions) {
       if (found.length >= filter.limit) break;
       for (const metadata of await this.#ofSession(session))
@@ -68,7 +81,7 @@ export class LocalRecordings implements RecordingStore {
     const metadata = await readMetadata(join(this.#path(session), recording, 'metadata.json'), recording);
     const files: readonly string[] = [...recordingFiles[metadata.format], 'metadata.json'];
     if (!files.includes(file)) throw PosternError.public('not_found', `a ${metadata.format} recording has no ${file}`);
-    const handle = await open(join(this.#path(session), recording, file), 'r').catch((cause: unknown) => {
+    const handle = await openPlain(join(this.#path(session), recording, file)).catch((cause: unknown) => {
       throw PosternError.public('not_found', 'the recording has no such file', cause);
     });
     return handle.createReadStream();
@@ -76,7 +89,7 @@ export class LocalRecordings implements RecordingStore {
 
   async recover(): Promise<readonly RecordingMetadata[]> {
     const recovered: RecordingMetadata[] = [];
-    for (const session of await readdir(this.directory)) {
+    for (const session of await this.#sessions()) {
       for (const metadata of await this.#ofSession(session)) {
         if (metadata.ended) continue;
         const directory = join(this.#path(session), metadata.recording);
@@ -94,9 +107,15 @@ export class LocalRecordings implements RecordingStore {
     return complete;
   }
 
+  /** Whatever else lies in the directory, such as a file system's lost+found, is none of ours. */
+  async #sessions(): Promise<string[]> {
+    return (await readdir(this.directory)).filter((name) => safeName.test(name));
+  }
+
   async #ofSession(session: string): Promise<readonly RecordingMetadata[]> {
     const names = await readdir(this.#path(session)).catch(() => []);
-    const found = names.sort().map((name) => readMetadata(join(this.#path(session), name, 'metadata.json'), name));
+    const byNumber = names.sort((a, b) => Number(a) - Number(b));
+    const found = byNumber.map((name) => readMetadata(join(this.#path(session), name, 'metadata.json'), name));
     return (await Promise.allSettled(found)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
@@ -129,18 +148,30 @@ async function measure(directory: string, metadata: RecordingMetadata): Promise<
   }));
   const durationMs =
     metadata.format === 'terminal'
-      ? await terminalDurationMs(createReadStream(join(directory, 'timing')))
+      ? await terminalDurationMs(join(directory, 'timing'))
       : Math.max(0, mtime.getTime() - Date.parse(metadata.started));
   return { bytes: size, durationMs, ended: mtime.toISOString() };
 }
 
 async function readMetadata(path: string, recording: string): Promise<RecordingMetadata> {
   if (!safeName.test(recording)) throw PosternError.public('not_found', 'no such recording');
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+  const text = await textOf(path).catch((cause: unknown) => {
     throw PosternError.public('not_found', 'no such recording', cause);
   });
   return recordingMetadata.parse(JSON.parse(text));
 }
+
+async function textOf(path: string): Promise<string> {
+  const file = await openPlain(path);
+  try {
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+/** Opens a file for reading, not what a link in its place points to. */
+const openPlain = (path: string): Promise<FileHandle> => open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
 
 /** Atomic and durable: a reader sees the old text or the new one. */
 async function writeMetadata(directory: string, metadata: RecordingMetadata): Promise<void> {

@@ -17,8 +17,9 @@ export interface RecordingInProgress extends Recording {
 
 /** Where recordings are kept. Local files are the default; other stores implement the same interface. */
 export interface RecordingStore {
+  /** Rejects with `audit_unavailable` where nothing can be stored, and leaves nothing behind. */
   create(start: RecordingStart): Promise<RecordingInProgress>;
-  /** Newest first. */
+  /** Sessions newest first, and the recordings of one in the order in which they began. */
   list(filter: RecordingFilter): Promise<readonly RecordingMetadata[]>;
   /** Rejects with `not_found` for a recording or a file that does not exist. */
   read(session: string, recording: string, file: string): Promise<Readable>;

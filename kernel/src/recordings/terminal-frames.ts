@@ -12,21 +12,29 @@ export interface TerminalFrame {
 /** Longer chunks than any writer makes mean that the timing is not a timing. */
 const chunkLimit = 64 * 1024 * 1024;
 
-/** Joins `output` and `timing` again. What a crash left without timing comes last, at the last time. */
+/**
+ * Joins `output` and `timing` again. What a crash left without timing comes
+ * last, at the last time; what it left of a chunk whose end is missing, too.
+ */
 export async function* terminalFrames(output: Readable, timing: Readable): AsyncGenerator<TerminalFrame> {
   const bytes = new FrameReader(output, chunkLimit);
   await bytes.line(); // The first line is script(1)'s, not the terminal's.
   let atMs = 0;
   for await (const chunk of readTiming(timing)) {
+    const data = await bytes.bytes(chunk.bytes).catch(undefinedAtEnd);
+    if (!data) break;
     atMs += chunk.delayMs;
-    yield { atMs, data: await bytes.bytes(chunk.bytes) };
+    yield { atMs, data };
   }
-  for (;;) {
-    const rest = await bytes.bytes(1).catch((cause: unknown) => {
-      if (PosternError.is(cause) && cause.code === 'protocol_violation') return undefined;
-      throw cause;
-    });
-    if (!rest) return;
-    yield { atMs, data: Buffer.concat([rest, await bytes.bytes(bytes.peek().length)]) };
-  }
+  for (let rest = await some(bytes); rest; rest = await some(bytes)) yield { atMs, data: rest };
+}
+
+/** Whatever there is, at least a byte; nothing at the end. */
+async function some(bytes: FrameReader): Promise<Buffer | undefined> {
+  const first = await bytes.bytes(1).catch(undefinedAtEnd);
+  return first && Buffer.concat([first, await bytes.bytes(bytes.peek().length)]);
+}
+
+function undefinedAtEnd(cause: unknown): undefined {
+  if (!PosternError.is(cause) || cause.code !== 'protocol_violation') throw cause;
 }

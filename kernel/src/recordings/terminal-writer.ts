@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Hold } from '@postern/plugin-sdk';
 import { AppendFile } from './append-file.js';
 import type { FormatWriter } from './format-writer.js';
+import { markLine } from './recorded-line.js';
 
 /**
  * A terminal session as three plain files: `output`, which `cat` shows after a
@@ -22,12 +23,20 @@ export class TerminalWriter implements FormatWriter {
   ) {}
 
   static async create(directory: string, started: Date): Promise<TerminalWriter> {
-    const output = await AppendFile.create(join(directory, 'output'));
-    const timing = await AppendFile.create(join(directory, 'timing'), output);
-    const marks = await AppendFile.create(join(directory, 'marks.jsonl'));
-    const writer = new TerminalWriter(output, timing, marks);
-    await output.append(`Script started on ${started.toISOString()}\n`);
-    return writer;
+    const made: AppendFile[] = [];
+    const create = async (name: string): Promise<AppendFile> => {
+      const file = await AppendFile.create(join(directory, name), made[0]);
+      made.push(file);
+      return file;
+    };
+    try {
+      const writer = new TerminalWriter(await create('output'), await create('timing'), await create('marks.jsonl'));
+      await writer.output.append(`Script started on ${started.toISOString()}\n`);
+      return writer;
+    } catch (cause) {
+      await Promise.allSettled(made.map((file) => file.close()));
+      throw cause;
+    }
   }
 
   get bytes(): number {
@@ -35,7 +44,7 @@ export class TerminalWriter implements FormatWriter {
   }
 
   write(direction: 'in' | 'out', data: Buffer, atMs: number): Hold {
-    if (direction === 'in') return this.marks.append(line({ ms: atMs, mark: 'input', data: data.toString('base64') }));
+    if (direction === 'in') return this.mark('input', { data: data.toString('base64') }, atMs);
     const delay = (Math.max(0, atMs - this.#lastMs) / 1000).toFixed(6);
     this.#lastMs = Math.max(this.#lastMs, atMs);
     // The caller may reuse its buffer as soon as this returns.
@@ -43,17 +52,15 @@ export class TerminalWriter implements FormatWriter {
   }
 
   mark(name: string, fields: Readonly<Record<string, unknown>>, atMs: number): Hold {
-    return this.marks.append(line({ ms: atMs, mark: name, ...fields }));
+    return this.marks.append(markLine(name, fields, atMs));
   }
 
   async close(): Promise<void> {
-    await this.output.close();
-    await this.timing.close();
-    await this.marks.close();
+    const closed = [this.output, this.timing, this.marks].map((file) => file.close());
+    await Promise.allSettled(closed);
+    await Promise.all(closed);
   }
 }
-
-const line = (value: object): string => `${JSON.stringify(value)}\n`;
 
 function both(a: Hold, b: Hold): Hold {
   if (a === undefined) return b;

@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
@@ -16,8 +17,12 @@ export async function* readTiming(timing: Readable): AsyncGenerator<TimedChunk> 
   }
 }
 
-export async function terminalDurationMs(timing: Readable): Promise<number> {
+/** How long a terminal recording is, from its timing file; nothing where a crash came before that file. */
+export async function terminalDurationMs(path: string): Promise<number> {
+  const timing = await open(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT') throw cause;
+  });
   let total = 0;
-  for await (const { delayMs } of readTiming(timing)) total += delayMs;
+  if (timing) for await (const { delayMs } of readTiming(timing.createReadStream())) total += delayMs;
   return total;
 }
