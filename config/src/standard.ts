@@ -1,6 +1,7 @@
 import type { Plugin } from '@postern/plugin-sdk';
+import redis from '@postern/plugin-redis';
 import postgres from '@postern/plugin-postgres';
 import ssh from '@postern/plugin-ssh';
 
 /** The plugins that are part of the product. Nobody else names them all. */
-export const standardPlugins: readonly Plugin[] = [ssh as Plugin, postgres as Plugin];
+export const standardPlugins: readonly Plugin[] = [ssh as Plugin, postgres as Plugin, redis as Plugin];

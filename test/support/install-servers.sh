@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(
   openssh-client openssh-server rsync
   postgresql-15 postgresql-client-15 postgresql-contrib
-  memcached
+  memcached redis-server redis-tools
   bsdutils bsdextrautils util-linux
   expect tmux openssl procps
   haproxy stunnel4 pgbouncer
