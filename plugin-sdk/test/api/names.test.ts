@@ -7,7 +7,12 @@ import ts from 'typescript';
 
 const source = new URL('../../src/', import.meta.url);
 const snapshot = new URL('names.txt', import.meta.url);
-const entries = { '@postern/plugin-sdk': 'index.ts', '/host': 'host/index.ts', '/testing': 'testing/index.ts' };
+const entries = {
+  '@postern/plugin-sdk': 'index.ts',
+  '/host': 'host/index.ts',
+  '/http1': 'http1/index.ts',
+  '/testing': 'testing/index.ts',
+};
 
 const parse = (file: URL): ts.SourceFile =>
   ts.createSourceFile(fileURLToPath(file), readFileSync(file, 'utf8'), ts.ScriptTarget.ES2023, true);
@@ -80,6 +85,7 @@ describe('the public names of the SDK', () => {
     const modules: readonly Record<string, unknown>[] = [
       await import('@postern/plugin-sdk'),
       await import('@postern/plugin-sdk/host'),
+      await import('@postern/plugin-sdk/http1'),
       await import('@postern/plugin-sdk/testing'),
     ];
     for (const [at, entry] of Object.values(entries).entries())
@@ -112,7 +118,7 @@ describe('README.md of the SDK', () => {
     const known = new Set(
       Object.values(entries).flatMap((entry) => exported(entry).map((line) => line.split(' ').at(-1))),
     );
-    const table = readme.slice(readme.indexOf('| name |'), readme.indexOf('## Three entries'));
+    const table = readme.slice(readme.indexOf('| name |'), readme.indexOf('## Four entries'));
     const named = [...table.matchAll(/^\| (?:`(\w+)`?[^|]*)/gm)].map(([, name]) => name);
     for (const name of named.filter((one) => one !== 'grant' && one !== 'context')) assert.ok(known.has(name), name);
   });
