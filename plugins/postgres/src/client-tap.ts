@@ -130,7 +130,7 @@ export class ClientTap extends FrameWalker {
   #bind(held: Held): void {
     const message = readBind(held.body, !held.long);
     if (message.statement === '') this.#unused = undefined;
-    const statement = this.#statements.find(message.statement, this.#segment);
+    const statement = this.#statements.find(message.statement, this.#segment, this.pipeline.newestQuery);
     const sequence = this.#log.bind(held, statement, message);
     const portal = this.#portals.define(message.portal, sequence, this.#now);
     this.pipeline.push(new Step('bind', this.#order, sequence, portal));

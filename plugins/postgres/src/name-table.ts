@@ -69,13 +69,13 @@ export class NameTable<T> {
   /**
    * What a name means to a message of this segment. Messages of one segment run
    * only if those before them succeeded, so a definition among them is certain;
-   * earlier unanswered ones are not.
+   * earlier unanswered ones are not. What was defined before the moment `changing` may be something else by now.
    */
-  find(name: string, segment: number): Found<T> {
+  find(name: string, segment: number, changing = 0): Found<T> {
     const versions = this.#names.get(name);
     const last = versions?.at(-1);
     if (!versions || !last) return unknown;
-    const doubtful = last.sent.order < this.#doubtedBefore;
+    const doubtful = last.sent.order < Math.max(this.#doubtedBefore, changing);
     if (last.sent.segment === segment || versions.length === 1) return { value: last.value, others: none, doubtful };
     const possible = versions.flatMap(({ value }) => value ?? []);
     return { value: possible.pop(), others: possible, doubtful };

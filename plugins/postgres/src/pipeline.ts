@@ -29,7 +29,10 @@ export class Pipeline {
   #failing: { readonly sequence: number | undefined } | undefined;
   /** True while the server takes COPY data and ignores any Sync. */
   #takesCopy = false;
+  /** The statement of this segment that was answered last. */
   #lastSequence: number | undefined;
+  #queries = 0;
+  #newestQuery = 0;
   #drained: { readonly below: number; resolve(): void } | undefined;
 
   constructor(private readonly options: PipelineOptions) {}
@@ -39,10 +42,19 @@ export class Pipeline {
     return this.#steps.length;
   }
 
+  /** When the newest simple query was sent that is not answered: it can change names meanwhile. 0 where there is none. */
+  get newestQuery(): number {
+    return this.#queries === 0 ? 0 : this.#newestQuery;
+  }
+
   push(step: Step): void {
     // The server reads and ignores a Sync while it waits for COPY data.
     if (step.kind === 'sync' && this.#takesCopy) return;
     if (step.sequence !== undefined) step.since = this.options.now();
+    if (step.kind === 'query') {
+      this.#queries += 1;
+      this.#newestQuery = step.order;
+    }
     this.#steps.push(step);
   }
 
@@ -126,9 +138,12 @@ export class Pipeline {
   ready(): void {
     const end = this.#steps.findIndex((step) => (this.#failing ? step.kind === 'sync' : step.endsSegment));
     this.#takesCopy = false;
-    if (end < 0) return;
-    this.#skip(end);
+    this.#lastSequence = undefined;
+    if (end >= 0) this.#skip(end);
+    // The Sync was sent into a COPY that failed before it read anything: it stands in the queue no more.
+    else if (this.#failing) this.#skipSegment();
     this.#failing = undefined;
+    if (end < 0) return;
     const last = this.#shift();
     // A server that ends a query without a word has run it all the same.
     if (last && last.sequence !== undefined && last.parts === 0)
@@ -143,6 +158,11 @@ export class Pipeline {
       last = step.sequence;
       if (!step.failed) this.options.report({ sequence: step.sequence, outcome: 'unanswered' });
     }
+  }
+
+  #skipSegment(): void {
+    const next = this.#steps.findIndex((step) => step.endsSegment);
+    this.#skip(next < 0 ? this.#steps.length : next);
   }
 
   /** Reports so many steps as skipped, one time for each statement, and not the one that failed. */
@@ -197,6 +217,7 @@ export class Pipeline {
 
   #shift(): Step | undefined {
     const step = this.#steps.shift();
+    if (step?.kind === 'query') this.#queries -= 1;
     this.#wake();
     return step;
   }

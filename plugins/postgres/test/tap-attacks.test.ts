@@ -82,6 +82,33 @@ describe('an attacker who wants the log to show another statement', () => {
     assert.equal(lastQuery(conversation)['doubtful'], true);
   });
 
+  it('cannot do so in one breath with its use either', () => {
+    const conversation = withStatement();
+    void conversation.client(query('deallocate s'), query('prepare s as drop table t'), run('s'));
+    assert.equal(lastQuery(conversation)['doubtful'], true);
+  });
+
+  it('cannot have a statement told to have failed by an error that came after it', () => {
+    const conversation = new Conversation();
+    void conversation.client(query('delete from t'));
+    void conversation.server(complete('DELETE 5'), ready());
+    void conversation.client(serialize.describe({ type: 'S', name: 'none' }), sync());
+    void conversation.server(error('26000', 'no such statement'), ready());
+    assert.deepEqual(
+      conversation.events.map(({ type }) => type),
+      ['query', 'result', 'failure'],
+    );
+  });
+
+  it('cannot keep results out of the log by a COPY that fails before its data', () => {
+    const conversation = new Conversation();
+    void conversation.client(parse({ text: 'copy t from stdin' }), bind(), execute(), sync());
+    void conversation.server(parseComplete, bindComplete, backend.copyIn, error('P0001', 'not now'), ready());
+    void conversation.client(query('delete from t'));
+    void conversation.server(complete('DELETE 5'), ready());
+    assert.equal(conversation.events.at(-1)?.['command'], 'DELETE');
+  });
+
   it('cannot have a dropped text shown', () => {
     for (const text of ['DISCARD ALL', 'DEALLOCATE ALL']) {
       const conversation = withStatement();
