@@ -229,7 +229,7 @@ describe('a session', function () {
       for (const wrong of [
         Buffer.from(key).fill(0, 4),
         Buffer.concat([key, Buffer.alloc(1)]),
-        key.subarray(0, 8).fill(1, 7),
+        Buffer.concat([key.subarray(0, 7), Buffer.from([(key[7] ?? 0) ^ 1])]),
       ]) {
         await cancelPlainly(wrong);
         await cancelInTls(wrong);
