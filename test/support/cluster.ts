@@ -8,7 +8,7 @@ import type { Logger, Plugin } from '@postern/plugin-sdk';
 import { ApiClient } from '@postern/kernel/api';
 import { acceptInvite, createUser, login, putDocument, type InputOf } from '@postern/kernel/api/contract';
 import { AuditReader, type AuditEvent, type EventFilter } from '@postern/kernel/audit';
-import { startCluster, type RunningCluster } from '@postern/kernel/cluster';
+import { startCluster, type RunningCluster, type StartClusterOptions } from '@postern/kernel/cluster';
 import { parseConfiguration } from '@postern/kernel/configuration';
 import { PluginSet } from '@postern/kernel/plugins';
 import { requestRoute } from '@postern/kernel/tunnels';
@@ -30,6 +30,8 @@ export interface TestClusterOptions {
   /** Goes on from a cluster that was here before. Made and removed where absent. */
   readonly data?: string;
   readonly clock?: TestClock;
+  /** Limits of the way to the audit log. */
+  readonly trail?: StartClusterOptions['trail'];
 }
 
 export interface TestUser {
@@ -91,7 +93,11 @@ export class TestCluster implements AsyncDisposable {
     await mkdir(directory, { recursive: true });
     const log: LogLine[] = [];
     try {
-      const running = await startCluster({ ...(await configured(options, cluster, directory)), ...world(log, clock) });
+      const running = await startCluster({
+        ...(await configured(options, cluster, directory)),
+        ...world(log, clock),
+        trail: options.trail,
+      });
       const started = new TestCluster(running, cluster, directory, { log, clock, owned });
       try {
         await started.#fill(options);

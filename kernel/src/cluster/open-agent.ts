@@ -54,7 +54,7 @@ export async function openAgent(parts: ProcessParts): Promise<Agent> {
       report: auth.report,
       now,
     }),
-    events: state.trail.emitter,
+    events: state.events,
     recordings: state.recordings,
     secrets: new SecretReader(secrets),
     dialer: new ResourceDialer({ allow: accept.allow_addresses, deny: accept.deny_addresses }),

@@ -1,6 +1,14 @@
-import type { Plugin } from '@postern/plugin-sdk';
+import { PosternError, type Plugin } from '@postern/plugin-sdk';
 import { TlsListener } from '../api/http-listener.js';
-import { localDialer, PublicPort, Router, type ConnectionRefused, type ProxyHalf } from '../tunnels/index.js';
+import {
+  localDialer,
+  PublicPort,
+  routeName,
+  Router,
+  type ConnectionRefused,
+  type ProxyHalf,
+  type PublicPortOptions,
+} from '../tunnels/index.js';
 import type { ProcessParts } from './open-agent.js';
 import { certifyService } from './service-certificate.js';
 import type { Shutdown } from './shutdown.js';
@@ -9,8 +17,15 @@ import { webEnd } from './web-end.js';
 /** How often certificates of this process are looked at. */
 const renewalCheckMs = 3_600_000;
 
-/** Starts the public port. The Auth Service and the agent of this process are reached by hand-over. */
-export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promise<PublicPort> {
+/** The ports of a proxy. */
+export interface OpenProxy {
+  readonly port: PublicPort;
+  /** In the order of `proxy.ports`. */
+  readonly dedicatedPorts: readonly PublicPort[];
+}
+
+/** Starts the public port and those for single kinds. The Auth Service and the agent of this process are reached by hand-over. */
+export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promise<OpenProxy> {
   const { configuration, plugins, state, auth, table, readiness } = parts;
   const { cluster, proxy } = configuration;
   const authEnd = await listener(parts, shutdown, {
@@ -25,22 +40,43 @@ export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promis
     service: 'proxy',
     fetch: webEnd({ api, checks: () => readiness.checks }),
   });
-  const port = await PublicPort.listen(
-    {
-      router: new Router({ cluster, isKind: (id) => plugins.protocols.has(id) }),
-      services: {
-        auth: localDialer(({ socket, source }) => authEnd.accept(socket, source)),
-        web: localDialer(({ socket, source }) => web.accept(socket, source)),
-      },
-      agents: table,
-      halves: [...plugins].flatMap(({ plugin }) => proxyHalf(plugin)),
-      trustedProxies: proxy.trusted_proxies,
-      limits: { perAddress: proxy.connections_per_address },
-      refused: (event) => record(parts, event),
+  const options = {
+    router: new Router({ cluster, isKind: (id) => plugins.protocols.has(id) }),
+    services: {
+      auth: localDialer(({ socket, source }) => authEnd.accept(socket, source)),
+      web: localDialer(({ socket, source }) => web.accept(socket, source)),
     },
-    proxy.listen,
-  );
-  return shutdown.keep('the public port', port);
+    agents: table,
+    halves: [...plugins].flatMap(({ plugin }) => proxyHalf(plugin)),
+    trustedProxies: proxy.trusted_proxies,
+    limits: { perAddress: proxy.connections_per_address },
+    refused: (event: ConnectionRefused) => record(parts, event),
+  };
+  const port = shutdown.keep('the public port', await PublicPort.listen(options, proxy.listen));
+  const dedicatedPorts = await openDedicatedPorts(parts, shutdown, { ...options, connections: port.connections });
+  return { port, dedicatedPorts };
+}
+
+/** The ports that an operator gave to one kind each. Rejects with `invalid_config` for a kind that nobody speaks. */
+async function openDedicatedPorts(
+  { configuration: { cluster, proxy }, plugins }: ProcessParts,
+  shutdown: Shutdown,
+  options: PublicPortOptions,
+): Promise<readonly PublicPort[]> {
+  const opened: PublicPort[] = [];
+  for (const { listen, kind, resource } of proxy.ports) {
+    const enabled = [...plugins].find(({ plugin }) => plugin.protocol.id === kind);
+    if (!enabled) throw PosternError.public('invalid_config', `proxy.ports: ${kind} is no kind of resource here`);
+    const [half] = proxyHalf(enabled.plugin);
+    const dedicated = {
+      kind,
+      ...(half && { half }),
+      ...(resource !== undefined && { name: routeName(cluster, kind, resource) }),
+    };
+    const port = await PublicPort.listen({ ...options, dedicated }, listen);
+    opened.push(shutdown.keep(`the port for ${kind}`, port));
+  }
+  return opened;
 }
 
 interface ListenerOptions extends Pick<ConstructorParameters<typeof TlsListener>[0], 'fetch' | 'clientAuthorities'> {
@@ -83,6 +119,6 @@ function record({ state, logger }: ProcessParts, { source, reason, detail, count
   const times = count > 1 ? ` (${count} times)` : '';
   const fields = { code: reason, message: `${detail}${times}` };
   Promise.resolve()
-    .then(() => state.trail.emitter.emit({ type: 'connection.refused', source, fields }))
+    .then(() => state.events.emit({ type: 'connection.refused', source, fields }))
     .catch((cause: unknown) => logger.error('a refusal could not be recorded', { cause: String(cause) }));
 }

@@ -9,14 +9,17 @@ import {
   noteVerifier,
   type EventDraft,
   type NoteSigner,
+  type TrailOptions,
 } from '../audit/index.js';
 import { CertificateIssuer, EnvelopeSealer, openWrappingKey, type Sealer } from '../certificates/index.js';
 import { LocalRecordings } from '../recordings/index.js';
 import { SqliteStore, type Store } from '../storage/index.js';
 import { ClusterView } from './cluster-view.js';
 import { DataDirectory } from './data-directory.js';
+import { EventGate } from './event-gate.js';
 import { instanceName } from './instance-name.js';
 import type { Shutdown } from './shutdown.js';
+import { spoolFailure } from './spool-failure.js';
 
 /** Everything that an Auth Service and its neighbours in the process keep. */
 export interface ClusterState {
@@ -30,6 +33,8 @@ export interface ClusterState {
   /** The text form of the key that verifies the log. */
   readonly auditVerifier: string;
   readonly trail: AuditTrail;
+  /** Where everything of this process is reported. */
+  readonly events: EventGate;
   readonly view: ClusterView;
   readonly recordings: LocalRecordings;
 }
@@ -41,11 +46,15 @@ export interface OpenStateOptions {
   readonly agent?: string | undefined;
   readonly wrappingKey?: string | undefined;
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
+  /** Limits of the way to the audit log, where they are not the usual ones. */
+  readonly trail?: TrailLimits | undefined;
   readonly logger: Logger;
   readonly now: () => Date;
   /** Called once when the state cannot be trusted any more. */
   readonly failed: (cause: PosternError) => void;
 }
+
+export type TrailLimits = Pick<TrailOptions, 'spool' | 'delivery'>;
 
 /** How long the end of a process waits for its events to reach the log; what does not is in the spool. */
 const drainMs = 10_000;
@@ -84,6 +93,7 @@ export async function openState(options: OpenStateOptions, shutdown: Shutdown): 
       catalog,
       sink: auditLog,
       now,
+      ...options.trail,
       onFailure: (cause) => failed(PosternError.from(cause)),
     }),
   );
@@ -93,11 +103,23 @@ export async function openState(options: OpenStateOptions, shutdown: Shutdown): 
       .catch((cause: unknown) => failed(PosternError.from(cause)));
   };
   for (const notice of early) note(notice);
-  shutdown.after('the audit spool', () => trail.delivery.idle(AbortSignal.timeout(drainMs)));
+  watch(trail, failed, shutdown);
   const recordings = await LocalRecordings.open(directory.recordings, now);
   const view = shutdown.keep('the view', await ClusterView.start({ cluster, store, protocols, failed }));
   const auditVerifier = formatVerifierKey(signer.name, signer.publicKey);
-  return { directory, agent, store, sealer, issuer, catalog, auditLog, auditVerifier, trail, view, recordings };
+  const events = new EventGate(trail.emitter, now);
+  return { directory, agent, store, sealer, issuer, catalog, auditLog, auditVerifier, trail, events, view, recordings };
+}
+
+/** Tells of a spool that fails, and waits at the end until its events have reached the log. */
+function watch({ spool, delivery }: AuditTrail, failed: OpenStateOptions['failed'], shutdown: Shutdown): void {
+  const watching = new AbortController();
+  // Handled inside: it never rejects.
+  void spoolFailure(spool, watching.signal).then((cause) => cause && failed(cause));
+  shutdown.after('the audit spool', () => {
+    watching.abort();
+    return delivery.idle(AbortSignal.timeout(drainMs));
+  });
 }
 
 /** The active key signs; the keys behind it only verify what they signed before a rotation. */

@@ -1,4 +1,4 @@
-import { PosternError, type Logger } from '@postern/plugin-sdk';
+import { PosternError, type Denial, type Logger } from '@postern/plugin-sdk';
 import { authorityPin } from '../certificates/index.js';
 import type { Configuration } from '../configuration/index.js';
 import type { PluginSet } from '../plugins/index.js';
@@ -8,7 +8,7 @@ import { AuthService } from './auth-service.js';
 import { endInterrupted } from './interrupted-sessions.js';
 import { openAgent, type ProcessParts } from './open-agent.js';
 import { openProxy } from './open-proxy.js';
-import { openState, type ClusterState } from './open-state.js';
+import { openState, type ClusterState, type TrailLimits } from './open-state.js';
 import { PublicAddress } from './public-address.js';
 import { Readiness } from './readiness.js';
 import { Shutdown } from './shutdown.js';
@@ -18,6 +18,8 @@ export interface StartClusterOptions {
   readonly configuration: Configuration;
   readonly plugins: PluginSet;
   readonly version: string;
+  /** Limits of the way to the audit log, where they are not the usual ones. */
+  readonly trail?: TrailLimits | undefined;
   readonly logger: Logger;
   readonly now?: () => Date;
   /** Called once in the life of a cluster, before anybody can connect. */
@@ -29,12 +31,19 @@ export interface RunningCluster extends AsyncDisposable {
   readonly auth: AuthService;
   readonly agent: Agent | undefined;
   readonly port: PublicPort | undefined;
+  /** Those of `proxy.ports`, in its order. */
+  readonly dedicatedPorts: readonly PublicPort[];
   /** `sha256:<hex>`: what `--ca-pin` takes. */
   readonly pin: string;
   readonly state: ClusterState;
   /** Resolves when the process must end because its state cannot be trusted any more. */
   readonly failed: Promise<PosternError>;
 }
+
+const untrusted: Denial = {
+  code: 'unavailable',
+  message: 'the session cannot be decided or recorded any more; connect again',
+};
 
 /** Starts what the configuration enables. Rejects with a PosternError that says what to do, and leaves nothing open. */
 export async function startCluster(options: StartClusterOptions): Promise<RunningCluster> {
@@ -58,7 +67,11 @@ async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<
   const { state, failed } = await openClusterState(options, readiness, shutdown);
   const address = new PublicAddress(configuration.proxy);
   const parts = assemble(options, { state, readiness, address });
-  const { auth } = parts;
+  const { auth, live } = parts;
+  // Handled: it never rejects. What can be neither decided nor recorded must not go on.
+  void failed.then(() => {
+    for (const session of live) session.cut(untrusted);
+  });
   let started = false;
   // Kept before all that has sessions: when it is said, they are over.
   shutdown.after('the event of the end', async () => {
@@ -71,17 +84,18 @@ async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<
   const agent = configuration.agent.enabled ? shutdown.keep('the agent', await openAgent(parts)) : undefined;
   const admin = await SocketListener.listen(await state.directory.freshAdminSocket(), auth.fetchLocal);
   shutdown.keep('the administration socket', admin);
-  const port = configuration.proxy.enabled ? await openProxy(parts, shutdown) : undefined;
+  const proxy = configuration.proxy.enabled ? await openProxy(parts, shutdown) : undefined;
+  const { port, dedicatedPorts = [] } = proxy ?? {};
   if (port) address.listening(port.address.port);
   await auth.report('cluster.started', {}, { version, services: enabled(configuration) });
   started = true;
   const [pem = ''] = state.view.bundle('host').x509;
   const close = (): Promise<void> => shutdown[Symbol.asyncDispose]();
-  return { auth, agent, port, pin: authorityPin(pem), state, failed, [Symbol.asyncDispose]: close };
+  return { auth, agent, port, dedicatedPorts, pin: authorityPin(pem), state, failed, [Symbol.asyncDispose]: close };
 }
 
 async function openClusterState(
-  { configuration, plugins, logger, now = () => new Date() }: StartClusterOptions,
+  { configuration, plugins, trail, logger, now = () => new Date() }: StartClusterOptions,
   readiness: Readiness,
   shutdown: Shutdown,
 ): Promise<{ readonly state: ClusterState; readonly failed: Promise<PosternError> }> {
@@ -94,6 +108,7 @@ async function openClusterState(
       agent: configuration.agent.name,
       wrappingKey: configuration.auth.wrapping_key,
       protocols: plugins.protocols,
+      trail,
       logger,
       now,
       failed: (cause) => {
@@ -103,7 +118,10 @@ async function openClusterState(
     },
     shutdown,
   );
-  readiness.watch('audit', () => state.trail.delivery.state);
+  readiness.watch('audit', () => {
+    const { state: written } = state.events;
+    return written.ready ? state.trail.delivery.state : written;
+  });
   return { state, failed };
 }
 
@@ -121,7 +139,6 @@ function assemble(
     protocols: plugins.protocols,
     log: state.auditLog,
     verifier: state.auditVerifier,
-    events: state.trail.emitter,
     live,
     health,
     logger,

@@ -33,6 +33,23 @@ export const endOf = (cluster: TestCluster, session: string): Promise<AuditEvent
 export const count = async (cluster: TestCluster, ...types: readonly string[]): Promise<number> =>
   (await cluster.events({ types })).length;
 
+/** What the proxy answers at `/readyz`. */
+export async function readyz(cluster: TestCluster): Promise<{ readonly status: number; readonly body: string }> {
+  const stream = await cluster.connect('', '', undefined, { hostname: cluster.cluster, alpn: ['http/1.1'] });
+  stream.end(`GET /readyz HTTP/1.1\r\nHost: ${cluster.cluster}\r\nConnection: close\r\n\r\n`);
+  const chunks: string[] = [];
+  for await (const chunk of stream) chunks.push(String(chunk));
+  const [head = '', body = ''] = chunks.join('').split('\r\n\r\n');
+  return { status: Number(head.split(' ')[1]), body };
+}
+
+/** All that a client hears until its connection ends. */
+export async function heard(client: LineClient): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (let line = await client.next(); line !== undefined; line = await client.next()) lines.push(line);
+  return lines;
+}
+
 /** Waits until no session is left in the process. */
 export const quiet = (cluster: TestCluster): Promise<void> =>
   until(async () => (await count(cluster, 'session.start')) === (await count(cluster, 'session.end')));
