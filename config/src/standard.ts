@@ -1,7 +1,13 @@
 import type { Plugin } from '@postern/plugin-sdk';
+import kubernetes from '@postern/plugin-kubernetes';
 import redis from '@postern/plugin-redis';
 import postgres from '@postern/plugin-postgres';
 import ssh from '@postern/plugin-ssh';
 
 /** The plugins that are part of the product. Nobody else names them all. */
-export const standardPlugins: readonly Plugin[] = [ssh as Plugin, postgres as Plugin, redis as Plugin];
+export const standardPlugins: readonly Plugin[] = [
+  ssh as Plugin,
+  postgres as Plugin,
+  redis as Plugin,
+  kubernetes as Plugin,
+];

@@ -49,6 +49,11 @@ export class BodyTracker {
     return this.#bytes;
   }
 
+  /** True where another chunk of a chunked body could stand. */
+  get betweenChunks(): boolean {
+    return this.#state === 'size' && this.#line === '';
+  }
+
   /** True where the end of the stream is a proper end of this body. */
   get mayEnd(): boolean {
     return this.done || this.framing.kind === 'close' || this.framing.kind === 'switch';
