@@ -125,7 +125,7 @@ export class Delivery implements AsyncDisposable {
         const last = batch.at(-1);
         if (!last) continue;
         await this.#send(batch);
-        this.#accepted(last.event.sequence);
+        this.#accepted(last.key.sequence);
         batch = [];
         pauseMs = this.#limits.firstRetryMs;
       } catch (cause) {

@@ -1,9 +1,9 @@
 import { PosternError } from '@postern/plugin-sdk';
-import { canonicalJson } from './canonical-json.js';
 import type { Catalog } from './catalog.js';
+import { EnvelopeTails } from './envelope-tails.js';
 import { eventIds } from './event-id.js';
 import { splitText } from './event-parts.js';
-import { envelopeLimits, maxLineBytes, type EventDraft } from './event.js';
+import { maxLineBytes, type EventDraft } from './event.js';
 
 /** An event that lacks only its agent, stream and sequence, which stand between the two texts. */
 export interface SealedEvent {
@@ -20,7 +20,11 @@ const lineBudget = maxLineBytes - stampBytes;
 /** Turns what a caller knows into what may be written: validated, redacted, dated, and cut where it is too long. */
 export class EventSealer {
   readonly #nextId = eventIds();
+  readonly #tails = new EnvelopeTails();
   readonly #cluster: string;
+  /** The last time, in milliseconds and as text: many events share one. */
+  #ms = NaN;
+  #time = '';
 
   constructor(
     private readonly options: {
@@ -36,50 +40,44 @@ export class EventSealer {
 
   /** One event, or the parts of one that is too long for one entry. Refuses as {@link Catalog.check} does. */
   seal(draft: EventDraft): readonly SealedEvent[] {
-    const fields = canonicalJson(this.options.catalog.check(draft.type, draft.fields));
-    const tail = envelopeOf(draft);
-    const head = { ...this.#head(draft.type), after: `${tail},"fields":${fields}}` };
+    const { type } = draft;
+    const fields = this.options.catalog.encode(type, draft.fields);
+    const tail = this.#tails.of(draft);
+    const whole = this.#sealed(type, `${tail},"fields":${fields}}`);
     // A code unit takes at most three bytes, so that most events need not be measured.
-    if ((head.before.length + head.after.length) * 3 <= lineBudget) return [head];
-    const length = Buffer.byteLength(head.before) + Buffer.byteLength(head.after);
-    if (length <= lineBudget) return [head];
+    if ((whole.before.length + whole.after.length) * 3 <= lineBudget) return [whole];
+    const length = Buffer.byteLength(whole.before) + Buffer.byteLength(whole.after);
+    if (length <= lineBudget) return [whole];
     const allowed = this.options.maxEventBytes ?? 4 * 1024 * 1024;
     if (length > allowed)
-      throw new PosternError('limit_exceeded', `a ${draft.type} event of ${length} bytes, ${allowed} are allowed`);
-    return this.#parts(head, tail, fields);
+      throw new PosternError('limit_exceeded', `a ${type} event of ${length} bytes, ${allowed} are allowed`);
+    return this.#parts(whole, tail, fields);
   }
 
-  #head(type: string): { readonly id: string; readonly type: string; readonly before: string } {
+  #sealed(type: string, after: string): SealedEvent {
     const now = this.options.now();
-    const id = this.#nextId(now.getTime());
-    const before = `{"id":"${id}","time":"${now.toISOString()}","type":"${type}","cluster":${this.#cluster}`;
-    return { id, type, before };
+    const ms = now.getTime();
+    if (ms !== this.#ms) {
+      this.#ms = ms;
+      this.#time = now.toISOString();
+    }
+    const id = this.#nextId(ms);
+    return {
+      id,
+      type,
+      before: `{"id":"${id}","time":"${this.#time}","type":"${type}","cluster":${this.#cluster}`,
+      after,
+    };
   }
 
-  #parts(first: Omit<SealedEvent, 'after'>, tail: string, fields: string): readonly SealedEvent[] {
+  #parts(first: SealedEvent, tail: string, fields: string): readonly SealedEvent[] {
     const around = (number: number, total: number, text: string): string =>
       `${tail},"part":{"number":${number},"of":"${first.id}","text":${JSON.stringify(text)},"total":${total}},"fields":{}}`;
     const overhead = Buffer.byteLength(first.before) + Buffer.byteLength(around(1024, 1024, ''));
     const pieces = splitText(fields, lineBudget - overhead);
-    return pieces.map((text, index) => ({
-      ...(index === 0 ? first : this.#head(first.type)),
-      after: around(index + 1, pieces.length, text),
-    }));
+    return pieces.map((text, index) => {
+      const after = around(index + 1, pieces.length, text);
+      return index === 0 ? { ...first, after } : this.#sealed(first.type, after);
+    });
   }
-}
-
-/** The optional members of the envelope that come before the fields, within the limits of the schema. */
-function envelopeOf({ session, user, resource, source }: EventDraft): string {
-  let tail = '';
-  if (session !== undefined) tail += `,"session":${bounded('session', session)}`;
-  if (user !== undefined) tail += `,"user":${bounded('user', user)}`;
-  if (resource)
-    tail += `,"resource":{"kind":${bounded('kind', resource.kind)},"name":${bounded('name', resource.name)}}`;
-  if (source !== undefined) tail += `,"source":${bounded('source', source)}`;
-  return tail;
-}
-
-function bounded(name: keyof typeof envelopeLimits, value: string): string {
-  if (value.length > 0 && value.length <= envelopeLimits[name]) return JSON.stringify(value);
-  throw new PosternError('invalid_argument', `${name} of an audit event cannot have ${value.length} characters`);
 }

@@ -61,11 +61,16 @@ export interface EventDraft {
 /** The longest line, in bytes and without its newline: what one entry of the log can hold. */
 export const maxLineBytes = 0xffff;
 
+/** What tells one event from all others, and where it stands in its stream. */
+export type EventKey = Pick<AuditEvent, 'id' | 'agent' | 'stream' | 'sequence'>;
+
 /** One event and the exact bytes that are hashed, signed, kept and sent for it. */
 export interface AuditRecord {
-  readonly event: AuditEvent;
+  readonly key: EventKey;
   /** UTF-8 JSON in canonical form, without a newline. */
   readonly line: Buffer;
+  /** All of it, which may have to be read from the line. */
+  readonly event: AuditEvent;
 }
 
 const members = auditEvent.keyof().options;
@@ -88,14 +93,26 @@ export function parseRecord(line: Buffer): AuditRecord {
   if (!checked.success) throw new PosternError('protocol_violation', `not an audit event: ${issuesOf(checked.error)}`);
   if (!Buffer.from(eventLine(checked.data)).equals(line))
     throw new PosternError('protocol_violation', `event ${checked.data.id} is not in canonical form`);
-  return { event: checked.data, line };
+  return { key: checked.data, event: checked.data, line };
 }
 
 /** Reads a line that this program itself wrote, and whose checksum held: {@link parseRecord} without its checks. */
 export function ownRecord(line: Buffer): AuditRecord {
   const event = parseJson(line) as AuditEvent;
   if (!Number.isSafeInteger(event.sequence)) throw new PosternError('internal', 'an audit record without a sequence');
-  return { event, line };
+  return { key: event, event, line };
+}
+
+/** A record of which the key is known already. */
+export class KeyedRecord implements AuditRecord {
+  constructor(
+    readonly key: EventKey,
+    readonly line: Buffer,
+  ) {}
+
+  get event(): AuditEvent {
+    return parseJson(this.line) as AuditEvent;
+  }
 }
 
 function parseJson(line: Buffer): unknown {

@@ -1,4 +1,4 @@
-import { redact, type AuditPort, type EventCatalog, type Hold } from '../audit.js';
+import type { AuditPort, Hold } from '../audit.js';
 import { PosternError } from '../errors.js';
 import type { Denial } from '../identity.js';
 import type { AnyProtocol, ConfigOf } from '../protocol.js';
@@ -19,6 +19,8 @@ export class HostedContext<P extends AnyProtocol> implements SessionContext<P> {
   readonly signal: AbortSignal;
   readonly audit: AuditPort<P['audit']>;
   readonly #recordings = new Set<Recording>();
+  /** What the protocol's events are called in the log: put together once. */
+  readonly #types = new Map<string, string>();
   #phase: 'opening' | 'running' | 'over' = 'opening';
 
   constructor(
@@ -76,7 +78,7 @@ export class HostedContext<P extends AnyProtocol> implements SessionContext<P> {
   #emit(name: string, fields: unknown): Hold {
     this.#mustRun();
     try {
-      const hold = this.host.emit(`${this.host.protocol.id}.${name}`, this.#loggable(name, fields));
+      const hold = this.host.emit(this.#typeOf(name), fields as Readonly<Record<string, unknown>>);
       if (!(hold instanceof Promise)) return undefined;
       const held = hold.catch((cause: unknown) => this.#lose(cause));
       // A plugin that forgets to wait loses its session, not the whole process.
@@ -87,11 +89,14 @@ export class HostedContext<P extends AnyProtocol> implements SessionContext<P> {
     }
   }
 
-  #loggable(name: string, fields: unknown): Record<string, unknown> {
-    const catalog: EventCatalog = this.host.protocol.audit;
-    const type = Object.hasOwn(catalog, name) ? catalog[name] : undefined;
-    if (!type) throw new PosternError('internal', `${this.host.protocol.id} does not declare the event ${name}`);
-    return redact(type, type.fields.parse(fields));
+  #typeOf(name: string): string {
+    const known = this.#types.get(name);
+    if (known !== undefined) return known;
+    const { id, audit } = this.host.protocol;
+    if (!Object.hasOwn(audit, name)) throw new PosternError('internal', `${id} does not declare the event ${name}`);
+    const type = `${id}.${name}`;
+    this.#types.set(name, type);
+    return type;
   }
 
   #lose(cause: unknown): never {

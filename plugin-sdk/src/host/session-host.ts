@@ -40,7 +40,11 @@ export interface SessionHost<P extends AnyProtocol> {
   refused(denial: Denial): Promise<void>;
   credentials(identity: Identity, ask: AskOf<P>): Credentials;
   dial(endpoint: Endpoint): Promise<Duplex>;
-  /** Records one event of the protocol's catalogue, already validated and redacted. */
+  /**
+   * Records one event of the protocol's catalogue. The fields are what the
+   * plugin said: they are checked and redacted here. Throws or rejects where
+   * they do not fit, or could not be recorded.
+   */
   emit(type: string, fields: Readonly<Record<string, unknown>>): Hold;
   record(kind: string, header: Readonly<Record<string, unknown>>): Promise<Recording>;
   /** Records the end. Called once for every session whose start was recorded. */

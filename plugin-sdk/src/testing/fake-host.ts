@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
-import type { Hold } from '../audit.js';
+import { redact, type EventCatalog, type Hold } from '../audit.js';
 import type { Credentials, ServerCredentials } from '../credentials.js';
 import { PosternError } from '../errors.js';
 import { defaultLimits, type Admission, type Outcome, type SessionHost, type SessionLimits } from '../host/index.js';
@@ -164,7 +164,7 @@ export class FakeHost<P extends AnyProtocol> implements SessionHost<P> {
   }
 
   emit(type: string, fields: Readonly<Record<string, unknown>>): Hold {
-    const event = { type, fields };
+    const event = { type, fields: this.#loggable(type, fields) };
     const hold = this.options.store?.(event);
     if (hold instanceof Promise) return hold.then(() => void this.events.push(event));
     this.events.push(event);
@@ -187,6 +187,13 @@ export class FakeHost<P extends AnyProtocol> implements SessionHost<P> {
     const { auth } = this.protocol;
     const allowed = auth.permits(this.#allow, ask) && !(this.#deny !== undefined && auth.forbids(this.#deny, ask));
     return allowed ? undefined : { code: 'access_denied', message: 'access denied' };
+  }
+
+  #loggable(type: string, fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const catalog: EventCatalog = this.protocol.audit;
+    const declared = catalog[type.slice(this.protocol.id.length + 1)];
+    if (!declared) throw new PosternError('internal', `nobody declares the event ${type}`);
+    return redact(declared, declared.fields.parse(fields));
   }
 
   #defaultIdentity(): Identity | undefined {

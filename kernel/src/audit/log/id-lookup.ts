@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../event.js';
+import type { AuditEvent, EventKey } from '../event.js';
 import { journalFiles, readJournalFile } from './journal-files.js';
 
 /** How many files of the journal are searched for one event: half a million events. */
@@ -16,14 +16,14 @@ export class IdLookup {
   constructor(private readonly directory: string) {}
 
   /** `undefined` where the event is not within reach. */
-  find(event: AuditEvent): Promise<string | undefined> {
+  find(event: EventKey): Promise<string | undefined> {
     // One at a time, so that nobody can make many reads happen at once.
     const found = this.#last.then(() => this.#search(event));
     this.#last = found.catch(() => undefined);
     return found;
   }
 
-  async #search({ agent, stream, sequence }: AuditEvent): Promise<string | undefined> {
+  async #search({ agent, stream, sequence }: EventKey): Promise<string | undefined> {
     const key = `${agent} ${stream}`;
     const known = this.#known?.key === key ? this.#known.ids.get(sequence) : undefined;
     if (known !== undefined) return known;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
 import { Bell } from '../bell.js';
 import type { DeliveryState } from '../delivery-health.js';
-import type { AuditEvent, AuditRecord, EventDraft } from '../event.js';
+import type { AuditRecord, EventDraft, EventKey } from '../event.js';
 import { LockFile } from '../lock-file.js';
 import type { AuditSink } from '../sink.js';
 import { noteVerifier, type NoteSigner, type NoteVerifier } from '../tlog/index.js';
@@ -186,10 +186,10 @@ export class AuditLog implements AuditSink, AsyncDisposable {
 
   /** Takes out what was stored long ago: the ids of those events are in the journal and not in memory. */
   async #withoutOld(records: readonly AuditRecord[]): Promise<readonly AuditRecord[]> {
-    if (records.every(({ event }) => this.#streams.judge(event).kind !== 'old')) return records;
+    if (records.every(({ key }) => this.#streams.judge(key).kind !== 'old')) return records;
     const wanted: AuditRecord[] = [];
     for (const record of records) {
-      const { event } = record;
+      const { key: event } = record;
       if (this.#streams.judge(event).kind !== 'old') {
         wanted.push(record);
         continue;
@@ -238,7 +238,7 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     for (let rest = records; rest.length > 0;) {
       const part = rest.slice(0, this.#journal.room);
       await this.#journal.append(part.map(({ line }) => line));
-      for (const { event, line } of part) this.#note(event, line);
+      for (const { key, line } of part) this.#note(key, line);
       if (this.#journal.room === entriesPerFile)
         this.#publisher.keep({ size: this.#journal.end.size, streams: this.#streams.states() });
       rest = rest.slice(part.length);
@@ -255,7 +255,7 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     if (isFull()) throw new PosternError('audit_unavailable', 'the disk takes no tiles of the audit log');
   }
 
-  #note(event: AuditEvent, line: Buffer): void {
+  #note(event: EventKey, line: Buffer): void {
     const { agent, stream, sequence } = event;
     const last = this.#streams.last(event);
     this.#streams.add(event);
@@ -265,7 +265,7 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     this.#report(`gap ${agent} ${stream} ${sequence}`, { type: 'audit.gap', fields });
   }
 
-  #reportConflict({ agent, stream, sequence, id }: AuditEvent, kept: string | undefined): void {
+  #reportConflict({ agent, stream, sequence, id }: EventKey, kept: string | undefined): void {
     const fields = { agent, stream, sequence, offered: id, ...(kept !== undefined && { kept }) };
     this.#report(`conflict ${agent} ${stream} ${sequence} ${id}`, { type: 'audit.conflict', fields });
   }

@@ -1,5 +1,5 @@
 import { PosternError } from '@postern/plugin-sdk';
-import type { AuditEvent, AuditRecord } from '../event.js';
+import type { AuditRecord, EventKey } from '../event.js';
 import { SequenceRanges, type SequenceRange } from '../sequence-ranges.js';
 
 /** Which numbers of one stream a log holds. */
@@ -18,8 +18,6 @@ export type Verdict =
   | { readonly kind: 'old' }
   | { readonly kind: 'conflict'; readonly kept: string };
 
-type Named = Pick<AuditEvent, 'id' | 'agent' | 'stream' | 'sequence'>;
-
 /** How many ids are kept of one stream, and of all together: more than is ever sent twice. */
 const idsPerStream = 1024;
 const idsInAll = 256 * 1024;
@@ -36,7 +34,7 @@ class Stream {
     this.ranges = new SequenceRanges(ranges);
   }
 
-  judge({ id, sequence }: Named): Verdict {
+  judge({ id, sequence }: EventKey): Verdict {
     if (!this.ranges.has(sequence)) return { kind: 'new' };
     const kept = this.ids.get(sequence);
     if (kept === undefined) return { kind: 'old' };
@@ -44,7 +42,7 @@ class Stream {
   }
 
   /** Returns by how many the kept ids have become more. */
-  add({ id, sequence }: Named): number {
+  add({ id, sequence }: EventKey): number {
     const before = this.ids.size;
     this.ranges.add(sequence);
     this.ids.set(sequence, id);
@@ -54,7 +52,7 @@ class Stream {
   }
 }
 
-const keyOf = ({ agent, stream }: Pick<Named, 'agent' | 'stream'>): string => `${agent} ${stream}`;
+const keyOf = ({ agent, stream }: Pick<EventKey, 'agent' | 'stream'>): string => `${agent} ${stream}`;
 
 /** Which events of which streams a log holds: what makes `append` idempotent, in bounded memory. */
 export class Streams {
@@ -67,22 +65,22 @@ export class Streams {
     for (const state of states) this.#streams.set(keyOf(state), new Stream(state.agent, state.stream, state.ranges));
   }
 
-  judge(event: Named): Verdict {
+  judge(event: EventKey): Verdict {
     return this.#streams.get(keyOf(event))?.judge(event) ?? { kind: 'new' };
   }
 
   /** The highest number of a stream; 0 where there is none. */
-  last(event: Pick<Named, 'agent' | 'stream'>): number {
+  last(event: Pick<EventKey, 'agent' | 'stream'>): number {
     return this.#streams.get(keyOf(event))?.ranges.last ?? 0;
   }
 
   /** True where a stream has so many gaps that it may not have another. */
-  isTorn(event: Pick<Named, 'agent' | 'stream'>): boolean {
+  isTorn(event: Pick<EventKey, 'agent' | 'stream'>): boolean {
     return (this.#streams.get(keyOf(event))?.ranges.runs.length ?? 0) >= SequenceRanges.limit;
   }
 
   /** Notes an event that is durable. */
-  add(event: Named): void {
+  add(event: EventKey): void {
     const key = keyOf(event);
     const stream = this.#streams.get(key) ?? new Stream(event.agent, event.stream);
     this.#streams.set(key, stream);
@@ -118,10 +116,10 @@ export class Staging {
    * belongs to another event, `unavailable` where that cannot be told from
    * memory, and `limit_exceeded` for a stream that consists of gaps.
    */
-  add(records: readonly AuditRecord[], onConflict: (event: AuditEvent, kept: string) => void): void {
+  add(records: readonly AuditRecord[], onConflict: (event: EventKey, kept: string) => void): void {
     const fresh = new Map<string, AuditRecord>();
     for (const record of records) {
-      const { event } = record;
+      const { key: event } = record;
       const key = `${keyOf(event)} ${event.sequence}`;
       const verdict = this.#judge(event, fresh.get(key) ?? this.#fresh.get(key));
       if (verdict.kind === 'new') {
@@ -137,16 +135,16 @@ export class Staging {
     for (const [key, record] of fresh) this.#fresh.set(key, record);
   }
 
-  #checkGap(event: AuditEvent): void {
+  #checkGap(event: EventKey): void {
     if (event.sequence <= this.streams.last(event) + 1 || !this.streams.isTorn(event)) return;
     throw new PosternError('limit_exceeded', `the stream of ${event.agent} has too many gaps`);
   }
 
-  #judge(event: AuditEvent, staged: AuditRecord | undefined): Verdict {
+  #judge(event: EventKey, staged: AuditRecord | undefined): Verdict {
     if (!staged) return this.streams.judge(event);
-    return staged.event.id === event.id ? { kind: 'seen' } : { kind: 'conflict', kept: staged.event.id };
+    return staged.key.id === event.id ? { kind: 'seen' } : { kind: 'conflict', kept: staged.key.id };
   }
 }
 
-export const conflictOf = ({ agent, sequence, id }: AuditEvent, kept: string): PosternError =>
+export const conflictOf = ({ agent, sequence, id }: EventKey, kept: string): PosternError =>
   new PosternError('conflict', `${agent} sent ${id} as its event ${sequence}, which is ${kept}`);

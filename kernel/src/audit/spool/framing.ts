@@ -11,20 +11,35 @@ import { maxLineBytes } from '../event.js';
  */
 const headerBytes = 18;
 const newline = 0x0a;
+const space = 0x20;
 
 /** The longest record, in bytes. */
 export const maxFrameBytes = headerBytes + maxLineBytes + 1;
 
-const hex8 = (value: number): string => value.toString(16).padStart(8, '0');
+const digits = Buffer.from('0123456789abcdef', 'latin1');
 
-/** Writes a record at `offset` and returns where it ends. The target must have {@link maxFrameBytes} left. */
+/** Writes 8 digits and the space behind them. */
+function writeNumber(target: Buffer, offset: number, value: number): void {
+  for (let at = 0; at < 8; at += 1) target[offset + at] = digits[(value >>> (28 - 4 * at)) & 15] as number;
+  target[offset + 8] = space;
+}
+
+/** How much room a record needs at most. */
+export const frameRoom = (payload: string): number => headerBytes + 3 * payload.length + 1;
+
+/** Writes a record at `offset` and returns where it ends. The target must have {@link frameRoom} left. */
 export function writeFrame(target: Buffer, offset: number, payload: string): number {
   const start = offset + headerBytes;
   const length = target.write(payload, start, 'utf8');
-  target.write(`${hex8(length)} ${hex8(crc32(target.subarray(start, start + length)))} `, offset, 'latin1');
+  writeNumber(target, offset, length);
+  writeNumber(target, offset + 9, crc32(target.subarray(start, start + length)));
   target[start + length] = newline;
   return start + length + 1;
 }
+
+/** The payload of a record that was written from `start` to `end`. */
+export const payloadOf = (target: Buffer, start: number, end: number): Buffer =>
+  target.subarray(start + headerBytes, end - 1);
 
 export type FramePiece =
   | { readonly kind: 'record'; readonly payload: Buffer; readonly start: number; readonly end: number }

@@ -3,6 +3,7 @@ import { PosternError } from '@postern/plugin-sdk';
 import { ownRecord, type AuditRecord } from '../event.js';
 import { framesIn, maxFrameBytes } from './framing.js';
 import { quarantine, type Damage } from './quarantine.js';
+import type { RecentRecord, RecentRecords } from './recent-records.js';
 import { type Segment } from './segment.js';
 
 const chunkBytes = 4 * maxFrameBytes;
@@ -10,6 +11,7 @@ const chunkBytes = 4 * maxFrameBytes;
 export interface SpoolView {
   /** In order; the last one may still grow. */
   segments(): readonly Segment[];
+  readonly recent: RecentRecords;
   /** The last sequence that is not wanted any more, and the last one that may be read. */
   range(): { readonly after: number; readonly upTo: number };
   onDamage(damage: Damage): void;
@@ -22,20 +24,50 @@ export interface BatchLimit {
 }
 
 /**
- * Reads a spool's records in order, each once, with bounded memory. Damage is
- * kept in quarantine, reported and passed over; it never holds up what follows.
+ * Reads a spool's records in order, each once, with bounded memory: from memory
+ * while the reader keeps up, and from the disk otherwise. Damage is kept in
+ * quarantine, reported and passed over; it never holds up what follows.
  */
 export class SpoolReader implements AsyncDisposable {
   #segment: Segment | undefined;
   #handle: FileHandle | undefined;
   #offset = 0;
   #last = 0;
+  /** The last record that came from memory, where the disk has not been read since. */
+  #skipped: RecentRecord | undefined;
   #pending: { readonly file: string; readonly bytes: number; readonly after: number }[] = [];
 
   constructor(private readonly view: SpoolView) {}
 
   /** The next records, at least one if there is one. */
   async read(limit: BatchLimit): Promise<AuditRecord[]> {
+    const recent = this.#readRecent(limit);
+    return recent.length > 0 ? recent : this.#readFiles(limit);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  #readRecent(limit: BatchLimit): AuditRecord[] {
+    const { after, upTo } = this.view.range();
+    const records: AuditRecord[] = [];
+    let bytes = 0;
+    for (const recent of this.view.recent.between(Math.max(this.#last, after), upTo)) {
+      if (records.length >= limit.events || bytes >= limit.bytes) break;
+      records.push(recent.record);
+      bytes += recent.record.line.length;
+      this.#skipped = recent;
+    }
+    const [first] = records;
+    if (first) this.#settle(first.key.sequence);
+    this.#last = records.at(-1)?.key.sequence ?? this.#last;
+    return records;
+  }
+
+  async #readFiles(limit: BatchLimit): Promise<AuditRecord[]> {
+    await this.#catchUp();
     const batch = { records: [] as AuditRecord[], bytes: 0 };
     for (;;) {
       const segment = await this.#current();
@@ -50,9 +82,15 @@ export class SpoolReader implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle?.close();
-    this.#handle = undefined;
+  /** Goes on in the file that has what follows the records that came from memory. */
+  async #catchUp(): Promise<void> {
+    const skipped = this.#skipped;
+    if (!skipped) return;
+    const segment = this.view.segments().findLast(({ first }) => first <= this.#last + 1);
+    if (!segment) return;
+    await this.#openSegment(segment);
+    this.#offset = segment === skipped.segment ? skipped.end : 0;
+    this.#skipped = undefined;
   }
 
   async #current(): Promise<Segment | undefined> {
@@ -95,10 +133,10 @@ export class SpoolReader implements AsyncDisposable {
     const range = this.view.range();
     for (const piece of framesIn(chunk, atEnd)) {
       const record = piece.kind === 'record' ? readRecord(piece.payload) : undefined;
-      if (record && record.event.sequence > range.upTo) return true;
+      if (record && record.key.sequence > range.upTo) return true;
       if (record) {
-        this.#settle(record.event.sequence);
-        if (record.event.sequence > range.after) {
+        this.#settle(record.key.sequence);
+        if (record.key.sequence > range.after) {
           batch.records.push(record);
           batch.bytes += record.line.length;
         }

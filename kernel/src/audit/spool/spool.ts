@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
 import { Bell } from '../bell.js';
 import type { EventSealer, SealedEvent } from '../event-sealer.js';
+import { KeyedRecord } from '../event.js';
 import { LockFile } from '../lock-file.js';
 import { Cursor } from './cursor.js';
-import { maxFrameBytes, writeFrame } from './framing.js';
+import { FrameMemory } from './frame-memory.js';
 import { GroupSync } from './group-sync.js';
 import { HoldQueue } from './hold-queue.js';
 import type { Damage } from './quarantine.js';
+import { RecentRecords } from './recent-records.js';
 import { ActiveSegment, segmentPath, type Segment } from './segment.js';
 import { SpoolReader } from './spool-reader.js';
 import { recoverSpool, type RecoveredSpool } from './spool-recovery.js';
@@ -46,6 +48,9 @@ const defaults: SpoolLimits = {
   maxHeld: 10_000,
 };
 
+/** How much of the newest events is also kept in memory, for whoever delivers them. */
+const recentBytes = 2 * 1024 * 1024;
+
 interface Batch {
   readonly events: readonly SealedEvent[];
   /** May use the reserve, and does not queue behind those that may not. */
@@ -64,10 +69,13 @@ export class Spool implements AsyncDisposable {
   readonly #limits: SpoolLimits;
   readonly #held: HoldQueue<Batch>;
   readonly #sync: GroupSync;
+  /** What all events of this spool have in common, and how it stands in their lines. */
+  readonly #origin: { readonly agent: string; readonly stream: string };
   readonly #stamp: string;
   readonly #segments: Segment[];
+  readonly #memory = new FrameMemory();
+  readonly #recent = new RecentRecords(recentBytes);
   #active: ActiveSegment;
-  #scratch = Buffer.allocUnsafe(maxFrameBytes);
   #bytes: number;
   #written: number;
   #durable: number;
@@ -89,6 +97,7 @@ export class Spool implements AsyncDisposable {
       : new ActiveSegment(segmentPath(options.directory, this.#written + 1), this.#written + 1, 0);
     this.#segments = [...segments.slice(0, -1), this.#active];
     this.#bytes = this.#segments.reduce((sum, { size }) => sum + size, 0);
+    this.#origin = { agent: options.agent, stream };
     this.#stamp = `,"agent":${JSON.stringify(options.agent)},"stream":"${stream}","sequence":`;
     this.#held = new HoldQueue({ limit: this.#limits.maxHeld, timeoutMs: this.#limits.holdTimeoutMs });
     this.#sync = new GroupSync({
@@ -169,6 +178,7 @@ export class Spool implements AsyncDisposable {
   reader(): SpoolReader {
     return new SpoolReader({
       segments: () => this.#segments,
+      recent: this.#recent,
       range: () => ({ after: this.acknowledged, upTo: this.#durable }),
       onDamage: (damage) => this.#note(damage),
     });
@@ -180,6 +190,7 @@ export class Spool implements AsyncDisposable {
     if (sequence > this.#durable)
       throw new PosternError('internal', `event ${sequence} was acknowledged, and ${this.#durable} were sent`);
     this.#removeUpTo(sequence);
+    this.#recent.release(sequence);
     this.keeps.cursor.advance(sequence);
     this.#sync.mark(this.keeps.cursor.file);
     for (const damage of this.#notes.splice(0)) this.#note(damage);
@@ -203,27 +214,27 @@ export class Spool implements AsyncDisposable {
   }
 
   #write({ events, closing }: Batch): number | undefined {
-    const bytes = this.#encode(events);
+    const { bytes, frames } = this.#memory.put(this.#linesOf(events));
     const limit = this.#limits.maxBytes + (closing ? this.#limits.reserveBytes : 0);
     if (this.#bytes + bytes.length > limit) this.#dropAcknowledged();
     if (this.#bytes + bytes.length > limit) return undefined;
     if (this.#active.size > 0 && this.#active.size + bytes.length > this.#limits.segmentBytes) this.#rotate();
-    this.#active.append(bytes);
+    const segment = this.#active;
+    const start = segment.size;
+    segment.append(bytes);
     this.#bytes += bytes.length;
+    const { agent, stream } = this.#origin;
+    frames.forEach(({ payload, end }, index) => {
+      const key = { id: events[index]?.id ?? '', agent, stream, sequence: this.#written + 1 + index };
+      this.#recent.add({ record: new KeyedRecord(key, payload), segment, end: start + end });
+    });
     this.#written += events.length;
-    this.#sync.mark(this.#active.file);
+    this.#sync.mark(segment.file);
     return this.#written;
   }
 
-  #encode(events: readonly SealedEvent[]): Buffer {
-    const target = events.length === 1 ? this.#scratch : Buffer.allocUnsafe(events.length * maxFrameBytes);
-    let end = 0;
-    let sequence = this.#written;
-    for (const { before, after } of events) {
-      sequence += 1;
-      end = writeFrame(target, end, before + this.#stamp + String(sequence) + after);
-    }
-    return target.subarray(0, end);
+  #linesOf(events: readonly SealedEvent[]): string[] {
+    return events.map(({ before, after }, index) => before + this.#stamp + String(this.#written + 1 + index) + after);
   }
 
   #rotate(): void {
