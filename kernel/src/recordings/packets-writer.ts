@@ -24,6 +24,7 @@ export class PacketsWriter implements FormatWriter {
   readonly #stored: Promise<void>;
   #failure: PosternError | undefined;
   #flushTimer: NodeJS.Timeout | undefined;
+  #draining: Promise<void> | undefined;
 
   private constructor(private readonly file: AppendFile) {
     this.#compressor = createBrotliCompress(settings);
@@ -73,6 +74,12 @@ export class PacketsWriter implements FormatWriter {
   }
 
   async #drained(): Promise<void> {
+    await (this.#draining ??= this.#drain());
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** One for all that wait, however many connections write to the same recording. */
+  async #drain(): Promise<void> {
     await new Promise<void>((resolve) => {
       const done = (): void => {
         this.#compressor.off('drain', done).off('close', done);
@@ -80,6 +87,6 @@ export class PacketsWriter implements FormatWriter {
       };
       this.#compressor.on('drain', done).on('close', done);
     });
-    if (this.#failure) throw this.#failure;
+    this.#draining = undefined;
   }
 }
