@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import { join } from 'node:path';
-import { createLock, deleteLock } from '@postern/kernel/api/contract';
+import { createLock, deleteLock, listRecordings } from '@postern/kernel/api/contract';
 import { findProgram, needProgram } from '@postern/plugin-sdk/testing';
 import { until } from '../support/cluster.js';
-import { kubernetesVersions } from '../support/kubernetes-server.js';
+import { missingForNode, startNode } from '../support/kubernetes-node.js';
+import { kubernetesVersions, runProgram } from '../support/kubernetes-server.js';
 import type { TestLogin } from '../support/login.js';
 import { KubernetesSite, kubectls } from './support/kubernetes.js';
 
@@ -52,7 +54,8 @@ for (const version of versions)
         as: alice,
       });
       assert.equal(created.status, 0, created.stderr);
-      const { fields } = await site.cluster.event({ types: ['kubernetes.request'], text: '"verb":"create"' });
+      const requests = await site.cluster.events({ user: 'alice', types: ['kubernetes.request'] });
+      const { fields = {} } = requests.findLast((one) => one.fields['verb'] === 'create') ?? {};
       assert.equal(fields['user'], 'dev@example.com');
       assert.deepEqual(fields['groups'], ['developers']);
     });
@@ -84,7 +87,7 @@ for (const version of versions)
     it('carries large objects unchanged in both directions', async () => {
       const file = join(site.home, 'large');
       await writeFile(file, randomBytes(350_000).toString('hex'));
-      const text = (await import('node:fs')).readFileSync(file, 'utf8');
+      const text = await readFile(file, 'utf8');
       const args = ['create', 'configmap', 'large', `--from-file=large=${file}`, '-n', 'shop'];
       const { status, stderr } = await site.kubectl(args, { as: alice });
       assert.equal(status, 0, stderr);
@@ -96,15 +99,15 @@ for (const version of versions)
 
     it('watches, and is cut by a lock within two seconds, with the reason', async () => {
       const config = await site.config(alice);
-      const args = [`--kubeconfig=${config}`, 'get', 'configmaps', '-n', 'shop', '--watch', '-o', 'name'];
+      const args = [`--kubeconfig=${config}`, 'get', 'configmaps', '-n', 'shop', '--watch'];
       const child = spawn(findProgram('kubectl') ?? '', args, { env: { PATH: process.env['PATH'], HOME: site.home } });
       const printed = { out: '', errors: '' };
       child.stdout.on('data', (text) => (printed.out += String(text)));
       child.stderr.on('data', (text) => (printed.errors += String(text)));
       const closed = once(child, 'close');
-      await until(() => printed.out.includes('configmap/'));
+      await until(() => /^who /m.test(printed.out));
       await site.kubectl(['create', 'configmap', 'seen', '-n', 'shop'], {});
-      await until(() => printed.out.includes('configmap/seen'));
+      await until(() => /^seen /m.test(printed.out));
       const from = performance.now();
       const { id } = await site.cluster.admin.call(createLock, { target: { user: 'alice' }, message: 'laptop lost' });
       await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 4000).unref())]);
@@ -113,7 +116,7 @@ for (const version of versions)
       await site.cluster.admin.call(deleteLock, { id });
       await site.cluster.seen();
       assert.ok(took < 2500, `${took} ms`);
-      assert.match(printed.errors, /laptop lost/, JSON.stringify(printed));
+      assert.match(printed.out + printed.errors, /laptop lost/, JSON.stringify(printed));
     });
 
     it('is one session for many commands, whose requests are all in the log', async () => {
@@ -123,5 +126,143 @@ for (const version of versions)
       assert.ok(after.length - before <= 1);
       const lists = await site.cluster.events({ types: ['kubernetes.response'] });
       assert.ok(lists.every(({ fields }) => typeof fields['status'] === 'number'));
+    });
+
+    describe('with a node', function () {
+      before(async function () {
+        this.timeout(120_000);
+        const missing = missingForNode();
+        if (missing !== undefined) return needProgram(this, missing, missing === 'root' ? 'root' : `${missing} (node)`);
+        await startNode(site.server);
+      });
+
+      const exec = ['exec', '-n', 'shop', 'box', '--'];
+
+      /** The framings that a client can be made to use. */
+      const framings: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+        ['as it likes', {}],
+        ['over SPDY', { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' }],
+      ];
+
+      it('runs commands with every kubectl, with input, output and exit code', async function () {
+        this.timeout(240_000);
+        for (const { name, path: program } of await kubectls())
+          for (const [framing, env] of framings) {
+            const ran = await site.kubectl([...exec, 'sh', '-c', 'echo out; echo err >&2; exit 7'], {
+              as: alice,
+              program,
+              env,
+            });
+            assert.deepEqual([ran.status, ran.stdout], [7, 'out\n'], `${name} ${framing}: ${ran.stderr}`);
+            assert.match(ran.stderr, /^err$/m);
+            const typed = ['exec', '-i', '-n', 'shop', 'box', '--', 'cat'];
+            const echoed = await site.kubectl(typed, { as: alice, program, env, input: 'a line\n' });
+            assert.equal(echoed.stdout, 'a line\n', `${name} ${framing}: ${echoed.stderr}`);
+          }
+      });
+
+      for (const [framing, env] of framings) {
+        it(`records a terminal ${framing}, and how it ended`, async () => {
+          const config = await site.config(alice);
+          const kubectl = findProgram('kubectl') ?? '';
+          const command = `${kubectl} --kubeconfig=${config} exec -it -n shop box -- sh -c 'sleep 0.5; stty size; echo seen-by-me; exit 5'`;
+          const before = new Set((await site.cluster.admin.call(listRecordings, {})).map(({ id }) => id));
+          const ran = await runProgram('script', ['-qec', `stty cols 91 rows 33; ${command}`, '/dev/null'], {
+            env: { HOME: site.home, ...env },
+          });
+          assert.match(ran.stdout, /33 91[^]*seen-by-me/, ran.stderr);
+          console.log(
+            ran.stdout,
+            JSON.stringify(
+              (await site.cluster.events({ user: 'alice' }))
+                .filter((e) => e.type.startsWith('kubernetes') || e.type.startsWith('session'))
+                .slice(-6)
+                .map((e) => [e.type, e.fields]),
+            ),
+            JSON.stringify(site.cluster.log.slice(-6)),
+            JSON.stringify(await site.cluster.admin.call(listRecordings, {})),
+          );
+          await until(async () =>
+            (await site.cluster.admin.call(listRecordings, {})).some(
+              ({ id, kind }) => kind === 'terminal' && !before.has(id),
+            ),
+          );
+          const streams = await site.cluster.events({ user: 'alice', types: ['kubernetes.stream'] });
+          assert.deepEqual([streams.at(-1)?.fields['exit'], streams.at(-1)?.fields['recorded']], ['5', true]);
+          const requests = await site.cluster.events({ user: 'alice', types: ['kubernetes.request'] });
+          const { fields = {} } = requests.findLast((one) => one.fields['resource'] === 'pods/exec') ?? {};
+          assert.deepEqual(fields['command'], ['sh', '-c', 'sleep 0.5; stty size; echo seen-by-me; exit 5']);
+          assert.equal(fields['tty'], true);
+        });
+
+        it(`copies a file in and out unchanged ${framing}`, async () => {
+          const [source, back] = [join(site.home, 'source'), join(site.home, 'back')];
+          await writeFile(source, randomBytes(3_000_000));
+          const into = await site.kubectl(['cp', source, 'shop/box:/tmp/copied'], { as: alice, env });
+          assert.equal(into.status, 0, into.stderr);
+          const out = await site.kubectl(['cp', 'shop/box:/tmp/copied', back], { as: alice, env });
+          assert.equal(out.status, 0, out.stderr);
+          assert.equal(sum(await readFile(back)), sum(await readFile(source)));
+        });
+
+        it(`forwards a port ${framing}`, async () => {
+          const target = net.createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
+          await once(target, 'listening');
+          const { port } = target.address() as net.AddressInfo;
+          const args = [`--kubeconfig=${await site.config(alice)}`, 'port-forward', '-n', 'shop', 'box', `:${port}`];
+          const environment = { PATH: process.env['PATH'], HOME: site.home, ...env };
+          const child = spawn(findProgram('kubectl') ?? '', args, { env: environment });
+          const printed = { text: '' };
+          for (const stream of [child.stdout, child.stderr])
+            stream.on('data', (text) => (printed.text += String(text)));
+          try {
+            await until(() => /Forwarding from 127\.0\.0\.1:(\d+)/.test(printed.text) || child.exitCode !== null);
+            const [, local] = /127\.0\.0\.1:(\d+)/.exec(printed.text) ?? [];
+            assert.ok(local !== undefined, printed.text);
+            const socket = net.connect(Number(local), '127.0.0.1');
+            socket.write('through it all');
+            const [answer] = (await once(socket, 'data')) as [Buffer];
+            assert.equal(answer.toString(), 'through it all');
+            socket.destroy();
+          } finally {
+            const closed = once(child, 'close');
+            child.kill();
+            await closed;
+            target.close();
+            await once(target, 'close');
+          }
+        });
+
+        it(`is cut within a command ${framing}, and prints why`, async () => {
+          const args = [`--kubeconfig=${await site.config(alice)}`, ...exec, 'sh', '-c', 'echo here; sleep 20'];
+          const child = spawn(findProgram('kubectl') ?? '', args, {
+            env: { PATH: process.env['PATH'], HOME: site.home, ...env },
+          });
+          const printed = { out: '', errors: '' };
+          child.stdout.on('data', (text) => (printed.out += String(text)));
+          child.stderr.on('data', (text) => (printed.errors += String(text)));
+          const closed = once(child, 'close');
+          await until(() => printed.out.includes('here') || child.exitCode !== null);
+          const from = performance.now();
+          const { id } = await site.cluster.admin.call(createLock, {
+            target: { user: 'alice' },
+            message: 'laptop lost',
+          });
+          await closed;
+          const took = performance.now() - from;
+          await site.cluster.admin.call(deleteLock, { id });
+          await site.cluster.seen();
+          assert.ok(took < 2500, `${took} ms`);
+          assert.match(printed.errors, /laptop lost/);
+        });
+      }
+
+      it('shows logs, and may not do what its role does not name', async () => {
+        const { stdout, stderr } = await site.kubectl(['logs', '-n', 'shop', 'box'], { as: alice });
+        assert.match(stdout, /^started\n1\n2\n3\n/, stderr);
+        const denied = await site.kubectl([...exec, 'id'], { as: rita });
+        assert.notEqual(denied.status, 0);
+        assert.match(denied.stderr, /[Ff]orbidden|may not/);
+      });
     });
   });

@@ -136,5 +136,5 @@ export function serverMessage(channel: number, text: string): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-/** The server's goodbye: close code 1001, going away. */
-export const closeFrame = Buffer.from([0x88, 2, 0x03, 0xe9]);
+/** The server’s goodbye: close code 1000. With any other one clients do not look at what was said before. */
+export const closeFrame = Buffer.from([0x88, 2, 0x03, 0xe8]);
