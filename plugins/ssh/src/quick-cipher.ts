@@ -1,5 +1,7 @@
 import { createCipheriv, randomFillSync } from 'node:crypto';
-import type { Writable } from 'node:stream';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { SpentMemory } from './spent-memory.js';
 import type { CipherInternals } from './ssh2-internals.js';
 import type { Transport } from './transport.js';
 
@@ -25,7 +27,10 @@ export function quickenCipher(transport: Transport): void {
   const protocol = transport.inside._protocol;
   const memory = new PacketMemory();
   transport.connection.on('handshake', () => {
-    if (isPlainGcm(protocol._cipher)) quicken(protocol._cipher, memory, transport.socket);
+    if (!isPlainGcm(protocol._cipher)) return;
+    quicken(protocol._cipher, transport.socket);
+    // What is made during a key exchange waits for its end, while other packets are made.
+    protocol._cipher.allocPacket = (length) => memory.packet(length, protocol._kexinit !== undefined);
   });
 }
 
@@ -35,10 +40,13 @@ function isPlainGcm(cipher: CipherInternals): cipher is GcmCipher {
 }
 
 /** RFC 5647, section 7: the length is sent in the clear and authenticated, and the nonce is counted up. */
-function quicken(cipher: GcmCipher, memory: PacketMemory, socket: Writable): void {
-  cipher.allocPacket = (payloadLength) => memory.packet(payloadLength);
+function quicken(cipher: GcmCipher, socket: Duplex): void {
+  // Other streams may hand on what they were given, and keep it after they say that it is written.
+  const spent = socket.constructor === Socket ? new SpentMemory() : undefined;
   cipher.encrypt = (packet) => {
     if (cipher._dead) return;
+    // The operating system has all that was written, each callback included: nobody looks at it again.
+    if (socket.writableLength === 0) spent?.release();
     const gcm = createCipheriv(cipher._encSSLName, cipher._encKey, cipher._encIV);
     // The packet's memory is used again for the next one, and the socket may keep this for a while.
     const length = Buffer.allocUnsafe(lengthBytes);
@@ -51,6 +59,7 @@ function quicken(cipher: GcmCipher, memory: PacketMemory, socket: Writable): voi
     cipher._onWrite(text);
     cipher._onWrite(gcm.getAuthTag());
     socket.uncork();
+    spent?.add(text);
     countUp(cipher._encIV);
     cipher.outSeqno = (cipher.outSeqno + 1) >>> 0;
   };
@@ -71,20 +80,24 @@ class PacketMemory {
   readonly #random = Buffer.allocUnsafe(512);
   #randomAt = 512;
 
-  /** `uint32 length | byte padding length | payload | padding`, with room for the payload (RFC 4253, section 6). */
-  packet(payloadLength: number): Buffer {
+  /**
+   * `uint32 length | byte padding length | payload | padding`, with room for the
+   * payload (RFC 4253, section 6). The next packet may have the same memory where
+   * this one is not kept.
+   */
+  packet(payloadLength: number, kept: boolean): Buffer {
     const rest = (1 + payloadLength) % blockSize;
     const missing = blockSize - rest;
     const padding = missing < minimumPadding ? missing + blockSize : missing;
-    const packet = this.#take(lengthBytes + 1 + payloadLength + padding);
+    const packet = this.#take(lengthBytes + 1 + payloadLength + padding, kept);
     packet.writeUInt32BE(packet.length - lengthBytes, 0);
     packet[lengthBytes] = padding;
     this.#fill(packet, packet.length - padding);
     return packet;
   }
 
-  #take(bytes: number): Buffer {
-    if (bytes <= pooledBytes || bytes > scratchBytes) return Buffer.allocUnsafe(bytes);
+  #take(bytes: number, kept: boolean): Buffer {
+    if (kept || bytes <= pooledBytes || bytes > scratchBytes) return Buffer.allocUnsafe(bytes);
     this.#scratch ??= Buffer.allocUnsafeSlow(scratchBytes);
     return this.#scratch.subarray(0, bytes);
   }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createDecipheriv } from 'node:crypto';
-import { EventEmitter } from 'node:events';
-import { Writable } from 'node:stream';
+import { EventEmitter, once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { PassThrough, Writable } from 'node:stream';
 import { quickenCipher } from '../src/quick-cipher.js';
 import type { CipherInternals } from '../src/ssh2-internals.js';
 import type { Transport } from '../src/transport.js';
@@ -23,21 +24,37 @@ class Calls extends Writable {
 
 const key = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
 
+interface Quickened {
+  readonly cipher: CipherInternals;
+  readonly calls: readonly Buffer[];
+  readonly protocol: { _kexinit?: Buffer };
+}
+
 /** A cipher of ssh2 as it is after a key exchange, quickened. */
-function quickened(nonce = Buffer.alloc(12)): { readonly cipher: CipherInternals; readonly calls: readonly Buffer[] } {
+function quickened(nonce = Buffer.alloc(12)): Quickened {
   const socket = new Calls();
+  const { cipher, protocol } = quickenedFor(socket, (data) => void socket.write(data), nonce);
+  return { cipher, protocol, calls: socket.calls };
+}
+
+function quickenedFor(
+  socket: Writable,
+  write: (data: Buffer) => void,
+  nonce = Buffer.alloc(12),
+): Omit<Quickened, 'calls'> {
   const cipher = {
     _encSSLName: 'aes-128-gcm',
     _encKey: key,
     _encIV: nonce,
     _dead: false,
-    _onWrite: (data: Buffer) => void socket.write(data),
+    _onWrite: write,
     outSeqno: 3,
   } as unknown as CipherInternals;
   const connection = new EventEmitter();
-  quickenCipher({ connection, socket, inside: { _protocol: { _cipher: cipher } } } as unknown as Transport);
+  const protocol = { _cipher: cipher };
+  quickenCipher({ connection, socket, inside: { _protocol: protocol } } as unknown as Transport);
   connection.emit('handshake');
-  return { cipher, calls: socket.calls };
+  return { cipher, protocol };
 }
 
 /** The payload of a packet as a client reads it (RFC 5647, section 7). Throws for a wrong tag. */
@@ -93,6 +110,66 @@ describe('the quick cipher', () => {
     const paddings = new Set([...Array(200).keys()].map(() => cipher.allocPacket(0).subarray(5).toString('hex')));
     assert.equal(paddings.size, 200);
     assert.equal(calls.length, 0);
+  });
+
+  it('leaves a packet that waits for the end of a key exchange its own memory', () => {
+    const { cipher, protocol } = quickened();
+    protocol._kexinit = Buffer.alloc(1);
+    assert.notEqual(cipher.allocPacket(32_768).buffer, cipher.allocPacket(32_768).buffer);
+  });
+
+  it('gives memory back that a socket has written, and no earlier', async () => {
+    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = connect((server.address() as { port: number }).port, '127.0.0.1');
+    const [[client]] = (await Promise.all([once(server, 'connection'), once(socket, 'connect')])) as [
+      [Socket],
+      unknown,
+    ];
+    const given: Buffer[] = [];
+    const { cipher } = quickenedFor(socket, (data) => {
+      if (data.length > 30_000) given.push(data);
+      socket.write(data);
+    });
+    const early: number[] = [];
+    // The client does not read: what the operating system does not take waits here.
+    while (socket.writableLength < 1_000_000) {
+      const waits = socket.writableLength > 0;
+      send(cipher, Buffer.alloc(32_768));
+      if (waits) early.push(given.at(-2)?.length ?? -1);
+    }
+    const released = given.filter(({ length }) => length === 0).length;
+    assert.ok(released > 0, 'none of the first ones');
+    assert.ok(early.length > 20 && early.every((length) => length > 30_000), 'none that waits');
+    const nonce = Buffer.alloc(12);
+    const received: Buffer[] = [];
+    client.on('data', (data: Buffer) => received.push(data)).resume();
+    if (socket.writableNeedDrain) await once(socket, 'drain');
+    socket.end();
+    await once(client, 'end');
+    client.destroy();
+    server.close();
+    const all = Buffer.concat(received);
+    const packetBytes = all.length / given.length;
+    given.forEach((_, index) => {
+      nonce.writeUInt32BE(index, 8);
+      const packet = all.subarray(index * packetBytes, (index + 1) * packetBytes);
+      assert.ok(read(packet, nonce).equals(Buffer.alloc(32_768)));
+    });
+  });
+
+  it('leaves what it gave to another kind of stream, which may hand it on', () => {
+    const stream = new PassThrough({ highWaterMark: 1_000_000 });
+    const { cipher } = quickenedFor(stream, (data) => void stream.write(data));
+    for (let count = 0; count < 3; count += 1) {
+      send(cipher, Buffer.alloc(32_768, count));
+      const packet = stream.read() as Buffer;
+      send(cipher, Buffer.alloc(0));
+      stream.read();
+      const nonce = Buffer.alloc(12);
+      nonce.writeUInt32BE(2 * count, 8);
+      assert.ok(read(packet, nonce).equals(Buffer.alloc(32_768, count)));
+    }
   });
 
   it('says nothing once the connection is over', () => {
