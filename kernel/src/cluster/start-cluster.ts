@@ -87,6 +87,11 @@ async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<
   const proxy = configuration.proxy.enabled ? await openProxy(parts, shutdown) : undefined;
   const { port, dedicatedPorts = [] } = proxy ?? {};
   if (port) address.listening(port.address.port);
+  // Before the ports are closed with all that came in there: until then, clients can be told why.
+  shutdown.after('the sessions', async () => {
+    for (const open of port ? [port, ...dedicatedPorts] : []) open.stopListening();
+    await agent?.stop();
+  });
   await auth.report('cluster.started', {}, { version, services: enabled(configuration) });
   started = true;
   const [pem = ''] = state.view.bundle('host').x509;

@@ -75,8 +75,8 @@ export class Agent implements AsyncDisposable {
     this.#running.add(run);
   }
 
-  /** Ends every session with a word to its client, and waits for all of them. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends every session with a word to its client, waits for all of them, and takes no more. */
+  async stop(): Promise<void> {
     this.#unsubscribe();
     this.options.table?.remove(this.dialer, this.#resources.routes);
     this.#stops.abort(stopping);
@@ -84,6 +84,11 @@ export class Agent implements AsyncDisposable {
     // One that was just being handed over still comes, and is turned away.
     while (this.#running.size > 0) await Promise.all(this.#running);
     await this.#shared[Symbol.asyncDispose]();
+  }
+
+  /** Also stops, where that was not done before. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
     for (const { scope } of this.options.runtimes.values()) await scope[Symbol.asyncDispose]();
   }
 
@@ -92,9 +97,17 @@ export class Agent implements AsyncDisposable {
     const served =
       route.kind === 'agent' ? this.#resources.find({ kind: route.protocol, label: route.label }) : undefined;
     if (!served) throw new PosternError('not_found', `${handover.name} is not served here`);
-    const { protocol, module, scope, config } = served.runtime;
-    const { stream, alpn, presented } = await this.#endTransport(served, handover);
     const stop = this.#stops.open();
+    try {
+      await this.#converse(served, handover, stop.signal);
+    } finally {
+      stop.release();
+    }
+  }
+
+  async #converse(served: ServedResource, handover: Handover, signal: AbortSignal): Promise<void> {
+    const { protocol, module, scope, config } = served.runtime;
+    const { stream, alpn, presented } = await this.#endTransport(served, handover, signal);
     const options: AgentSessionOptions = {
       id: this.#newId(),
       protocol,
@@ -113,7 +126,7 @@ export class Agent implements AsyncDisposable {
       }),
       server: served.server,
       presented,
-      signal: stop.signal,
+      signal,
     };
     const session = startSession(new AgentSession(options, this.options.services), module, stream, scope);
     handover.onSignal((payload) => {
@@ -121,15 +134,16 @@ export class Agent implements AsyncDisposable {
         this.options.services.log.debug('a signal failed', { cause: PosternError.from(cause).message });
       });
     });
-    await session.done.finally(() => stop.release());
+    await session.done;
   }
 
   async #endTransport(
     { runtime, server }: ServedResource,
     { socket }: Handover,
+    signal: AbortSignal,
   ): Promise<Pick<AgentSessionOptions, 'alpn' | 'presented'> & { readonly stream: Duplex }> {
     if (runtime.protocol.transport.kind === 'native') return { stream: socket, alpn: undefined, presented: undefined };
-    const { stream, certificate } = await (await server.tls()).accept(socket);
+    const { stream, certificate } = await (await server.tls()).accept(socket, signal);
     return { stream, alpn: stream.alpnProtocol || undefined, presented: certificate && this.#present(certificate) };
   }
 

@@ -38,9 +38,13 @@ export class TlsEnd {
     });
   }
 
-  /** Resolves after the handshake; rejects with `protocol_violation` or `timeout`, and the socket is then destroyed. */
+  /**
+   * Resolves after the handshake; rejects with `protocol_violation`, `timeout`, or
+   * `aborted` where nobody waits for it any more, and the socket is then destroyed.
+   */
   accept(
     socket: net.Socket,
+    signal: AbortSignal,
   ): Promise<{ readonly stream: TLSSocket; readonly certificate: X509Certificate | undefined }> {
     const { alpn } = this.options;
     const stream = new TLSSocket(socket, {
@@ -51,23 +55,30 @@ export class TlsEnd {
       ALPNCallback: ({ protocols }) => protocols.find((offered) => alpn.includes(offered)),
     });
     return new Promise((resolve, reject) => {
-      const fail = (error: PosternError): void => {
+      const settled = (): void => {
         clearTimeout(timer);
+        signal.removeEventListener('abort', stopped);
+      };
+      const fail = (error: PosternError): void => {
+        settled();
         stream.destroy();
         socket.destroy();
         reject(error);
       };
+      const stopped = (): void => fail(new PosternError('aborted', 'nobody waits for the handshake any more'));
       const timer = setTimeout(() => fail(new PosternError('timeout', 'the TLS handshake took too long')), handshakeMs);
       stream.on('error', (cause: Error) =>
         fail(new PosternError('protocol_violation', `the TLS handshake failed: ${cause.message}`, { cause })),
       );
       stream.once('close', () => fail(new PosternError('aborted', 'the client left in the middle of the handshake')));
       stream.once('secure', () => {
-        clearTimeout(timer);
+        settled();
         if (!this.#answers(servernameOf(stream)))
           return fail(new PosternError('protocol_violation', 'the client asked for somebody else by name'));
         resolve({ stream, certificate: stream.getPeerX509Certificate() });
       });
+      if (signal.aborted) return stopped();
+      signal.addEventListener('abort', stopped, { once: true });
     });
   }
 
