@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { PosternError, token } from '@postern/plugin-sdk';
+import { accountName } from './account-name.js';
 
 /** One account of this machine. */
 export interface Login {
@@ -21,7 +22,6 @@ const cachedMs = 10_000;
 const cachedNames = 1000;
 const lookupMs = 5_000;
 const dayMs = 86_400_000;
-const namePattern = /^[A-Za-z_][A-Za-z0-9_.@\\+-]{0,127}\$?$/;
 
 /**
  * Asks the machine's own directory by `getent`, which follows LDAP, sssd and
@@ -51,7 +51,7 @@ export class SystemLogins implements Logins {
 }
 
 async function lookUp(name: string): Promise<Login> {
-  if (!namePattern.test(name)) throw unknown(name);
+  if (!accountName.test(name)) throw unknown(name);
   const line = await getent('passwd', name);
   if (line === undefined) throw unknown(name);
   const login = parsePasswd(line);

@@ -1,16 +1,19 @@
 import { defineProtocol, event, field, type Endpoint } from '@postern/plugin-sdk';
 import { z } from 'zod';
+import { accountName } from './account-name.js';
 
 /** What a user can do on a node after the login. */
 const actions = ['shell', 'exec', 'pty', 'sftp', 'forward', 'reverse_forward', 'agent_forward', 'x11'] as const;
 export type SshAction = (typeof actions)[number];
 
-const loginName = z
+const loginName = z.string().regex(accountName, 'no unix account is called so').describe('A unix login of the node.');
+
+/** What a role says: names of accounts with `*` for any characters, and templates, which stand for traits of a user. */
+const loginPattern = z
   .string()
-  .min(1)
-  .max(128)
-  .regex(/^[^\p{C}\p{Z}]+$/u)
-  .describe('A unix login of the node.');
+  .max(300)
+  .regex(/^(?!-)(\{\{[^{}]+\}\}|[A-Za-z0-9_.@\\+$*-])+$/, 'write the name of a unix account, `*` for any characters')
+  .describe('A unix login, with `*` for any characters.');
 
 const hostPort = z
   .string()
@@ -53,7 +56,7 @@ const ask = z.strictObject({
 
 const access = z.strictObject({
   logins: z
-    .array(loginName)
+    .array(loginPattern)
     .default([])
     .describe(
       'The unix logins that the role lets a user become, or denies; `*` stands for any characters, root included.',

@@ -78,6 +78,12 @@ describe('a role for SSH', () => {
     assert.equal(forbids(parse({ logins: ['*'] }), { login: 'root' }), true);
   });
 
+  it('takes templates in a login, for what they stand for', () => {
+    for (const login of ['{{internal.logins}}', 'app-{{external["unix names"]}}', '{{internal.team}}-*'])
+      assert.ok(access.safeParse({ logins: [login] }).success, login);
+    assert.ok(access.safeParse(ssh.auth.preset).success);
+  });
+
   it('rejects what it does not know', () => {
     for (const value of [
       { login: ['x'] },
@@ -127,6 +133,69 @@ describe('a role for SSH', () => {
 
   it('puts its logins into certificates', () => {
     assert.deepEqual(ssh.auth.principals?.(parse({ logins: ['a', 'b'] })), ['a', 'b']);
+  });
+});
+
+describe('a login that is no name of an account', () => {
+  const names = ['-oProxyCommand=id', '-', '--', '', '.', '../root', '/etc/passwd', '0', '1000', '+1000', 'root:x:0:0'];
+  const others = [
+    'root root',
+    'root\n',
+    '\nroot',
+    'root\0',
+    'root,admin',
+    '*',
+    'r*',
+    '{{internal.logins}}',
+    '$',
+    '$(id)',
+    '`id`',
+  ];
+  const more = [
+    '"root"',
+    "'root'",
+    'root;id',
+    'ro\u{6f}t\u{200b}',
+    '\u{440}oot',
+    '@wheel',
+    '%root',
+    '!root',
+    'a'.repeat(130),
+  ];
+  for (const login of [...names, ...others, ...more])
+    it(`cannot be asked for: ${JSON.stringify(login.slice(0, 20))}`, () => {
+      assert.equal(ask.safeParse({ login }).success, false);
+    });
+
+  it('cannot be put into a role where it would be taken for an option', () => {
+    for (const login of [
+      '-oProxyCommand=id',
+      '-l',
+      '--',
+      'root root',
+      'root\n',
+      'root,admin',
+      '',
+      '{{',
+      '{{}}',
+      '$(id)',
+    ])
+      assert.equal(access.safeParse({ logins: [login] }).success, false, login);
+  });
+
+  it('is none of those that accounts do have', () => {
+    for (const login of [
+      'root',
+      '_apt',
+      'www-data',
+      'systemd-network',
+      'Alice.B',
+      'CORP\\alice',
+      'alice@corp.example',
+      'pc-7$',
+      'a',
+    ])
+      assert.ok(ask.safeParse({ login }).success && permits(parse({ logins: [login] }), ask.parse({ login })), login);
   });
 });
 
