@@ -1,6 +1,7 @@
 import { isMap, LineCounter, parseAllDocuments, type Document } from 'yaml';
 import { z } from 'zod';
 import { PosternError } from '@postern/plugin-sdk';
+import { badAlias } from './bad-alias.js';
 import { nearest } from './nearest.js';
 
 type Path = readonly PropertyKey[];
@@ -16,18 +17,25 @@ export class DocumentSource {
   /** Every document of a text. Throws `invalid_config` with file, line and column for what is not YAML. */
   static parse(text: string, file: string): readonly DocumentSource[] {
     const lines = new LineCounter();
-    const documents = parseAllDocuments(text, { lineCounter: lines, maxAliasCount: 0 } as never) as Document.Parsed[];
-    for (const document of documents) {
+    const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false }) as Document.Parsed[];
+    return documents.map((document) => {
+      const source = new DocumentSource(file, document, lines);
       const [error] = document.errors;
-      if (!error) continue;
-      const { line, col } = lines.linePos(error.pos[0]);
-      throw PosternError.public('invalid_config', `${file}:${line}:${col}: ${error.message.split('\n')[0] ?? ''}`);
-    }
-    return documents.map((document) => new DocumentSource(file, document, lines));
+      // What stands behind a colon is quoted from the file, which can hold a secret.
+      if (error) throw source.#wrong(error.pos[0], error.message.replace(/(?<=\S):[^]*/, ''));
+      const alias = badAlias(document);
+      if (alias) throw source.#wrong(alias.at, alias.problem);
+      return source;
+    });
   }
 
+  /** The document as plain data. Throws `invalid_config` where its aliases stand for far more than is written. */
   value(): unknown {
-    return this.document.toJS({ maxAliasCount: 100 }) as unknown;
+    try {
+      return this.document.toJS({ maxAliasCount: 100 }) as unknown;
+    } catch {
+      throw PosternError.public('invalid_config', `${this.at([])}: the aliases of this document stand for too much`);
+    }
   }
 
   /** Checks the document. Throws `invalid_config` that lists every problem with file, line and, for a key, its nearest match. */
@@ -54,6 +62,11 @@ export class DocumentSource {
     return `${this.file}:1:1`;
   }
 
+  #wrong(offset: number, problem: string): PosternError {
+    const { line, col } = this.lines.linePos(offset);
+    return PosternError.public('invalid_config', `${this.file}:${line}:${col}: ${problem}`);
+  }
+
   #describe(issue: z.core.$ZodIssue, schema: z.ZodType, base: Path): string[] {
     const path = [...base, ...issue.path];
     if (issue.code !== 'unrecognized_keys') {
@@ -64,8 +77,8 @@ export class DocumentSource {
     return issue.keys.map((key) => {
       const meant = nearest(key, known);
       const where = [...path, key].map(String).join('.');
-      const hint = meant ? `did you mean ${meant}?` : `known here: ${known.join(', ')}`;
-      return `${this.at([...path, key])}: unknown key ${where}; ${hint}`;
+      const all = known.length > 0 ? `; known here: ${known.join(', ')}` : '';
+      return `${this.at([...path, key])}: unknown key ${where}${meant ? `; did you mean ${meant}?` : all}`;
     });
   }
 

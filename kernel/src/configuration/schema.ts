@@ -14,7 +14,9 @@ export const listenAddress = z
 export type Address = z.output<typeof listenAddress>;
 
 /** Where a secret lies on this machine. Never the secret itself, so that a configuration file can be shown around. */
-const secretSource = z.union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })]);
+const secretSource = z.union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })], {
+  error: 'write where the secret lies, { file: … } or { env: … }, and never the secret itself',
+});
 
 const clusterName = z
   .string()
