@@ -156,21 +156,15 @@ function assemble(
 
 /** Completes the recordings that a process which died had left open, and says so. */
 async function recoverRecordings({ recordings }: ClusterState, auth: AuthService): Promise<void> {
-  for (const {
-    session,
-    recording,
-    kind,
-    bytes,
-    durationMs,
-    user,
-    resourceKind,
-    resource,
-  } of await recordings.recover())
+  for (const { session, user, resourceKind, resource, hashes = {}, ...done } of await recordings.recover()) {
+    const { recording, kind, bytes, durationMs } = done;
+    const [sha256] = Object.values(hashes);
     await auth.report(
       'recording.completed',
       { session, user, resource: { kind: resourceKind, name: resource } },
-      { recording, kind, bytes, durationMs },
+      { recording, kind, bytes, durationMs, sha256, recovered: true },
     );
+  }
 }
 
 const enabled = ({ auth, proxy, agent }: Configuration): readonly string[] =>

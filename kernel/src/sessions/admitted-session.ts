@@ -139,18 +139,26 @@ export class AdmittedSession {
     const { recording } = decision.options;
     const format = protocol.recordings?.[kind]?.format;
     if (recording === 'off' || !format) return noRecording;
-    const made = await services.recordings.create({
-      session,
-      kind,
-      format,
-      user: identity.user,
-      resourceKind: resource.kind,
-      resource: resource.name,
-      cluster: services.cluster,
-      header,
-    });
-    const emit = (type: string, fields: Readonly<Record<string, unknown>>): Hold => this.emit(type, fields);
-    return new AuditedRecording(made, { kind, demanded: recording === 'strict', emit });
+    const demanded = recording === 'strict';
+    try {
+      const made = await services.recordings.create({
+        session,
+        kind,
+        format,
+        user: identity.user,
+        resourceKind: resource.kind,
+        resource: resource.name,
+        cluster: services.cluster,
+        header,
+      });
+      const emit = (type: string, fields: Readonly<Record<string, unknown>>): Hold => this.emit(type, fields);
+      return new AuditedRecording(made, { kind, demanded, emit });
+    } catch (cause) {
+      const { code, message } = PosternError.from(cause);
+      await this.emit('recording.failed', { kind, code, message });
+      if (demanded) throw cause;
+      return noRecording;
+    }
   }
 
   async #reportStart(): Promise<void> {

@@ -14,6 +14,8 @@ export const recordingEvents = {
         .regex(/^[0-9a-f]{64}$/)
         .optional(),
     ),
+    /** True where the process died before it could complete the recording, so that its last moments can be missing. */
+    recovered: field.public(z.boolean().optional()),
   }),
   'recording.viewed': event('Somebody read a recording.', {
     recording: field.public(z.string()),
