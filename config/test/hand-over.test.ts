@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { binary, build, run, TestCluster } from './support/programs.js';
 import { userInfo } from 'node:os';
@@ -37,17 +38,41 @@ describe('a connection that is handed over', function () {
     return data.toString('latin1');
   }
 
-  it('leaves nothing between ssh and the node', async () => {
+  /** The stock client with the configuration that was written for it. */
+  async function ssh(command: string, more: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<string> {
     const config = join(cluster.home, '.ssh/config');
-    const options = ['-F', config, '-o', 'ControlMaster=no', '-o', 'ControlPath=none'];
-    // The only program of this connection that is left, seen from the node on the same machine, is ssh itself.
-    const command =
-      'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline 2>/dev/null; echo; done | grep -c -e "--stdio --[h]and-over"';
+    const options = ['-F', config, '-o', 'ControlMaster=no', '-o', 'ControlPath=none', ...more];
     const { stdout } = await run('ssh', [...options, `${userInfo().username}@${node}`, command], {
       cwd: '/',
-      env: { PATH: process.env['PATH'], HOME: cluster.home },
+      env: { PATH: process.env['PATH'], HOME: cluster.home, ...env },
     });
-    assert.equal(stdout, '0\n');
+    return stdout;
+  }
+
+  /** The lines of processes that are between ssh and the node, which is on the same machine. */
+  const countBetween =
+    'for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline 2>/dev/null; echo; done | grep -c -e "--stdio --[h]and-over"';
+
+  it('leaves nothing between ssh and the node', async () => {
+    // The only program of this connection that is left is ssh itself.
+    assert.equal(await ssh(countBetween), '0\n');
+  });
+
+  it('is handed over in the documented way where the quick one is missing or fails', async () => {
+    const without = [
+      `require('node:child_process')._forkChild = undefined;`,
+      `require('node:child_process')._forkChild = () => { throw new Error('changed'); };`,
+      `require('node:child_process')._forkChild = () => {};`,
+    ];
+    for (const [index, text] of without.entries()) {
+      const file = join(cluster.home, `without-${index}.cjs`);
+      await writeFile(file, text);
+      assert.equal(await ssh(countBetween, [], { NODE_OPTIONS: `--require=${file}` }), '0\n', text);
+    }
+  });
+
+  it('is a stream where ssh is told to want one', async () => {
+    assert.match(await ssh(`cat; ${countBetween}`, ['-o', 'ProxyUseFdpass=no', '-n']), /^[1-9]\n$/);
   });
 
   it('is a stream for a client that speaks at once, as others than OpenSSH do', async () => {

@@ -1,4 +1,5 @@
 import childProcess from 'node:child_process';
+import { once } from 'node:events';
 import { fstatSync } from 'node:fs';
 import net from 'node:net';
 import { PosternError } from '@postern/plugin-sdk';
@@ -68,7 +69,7 @@ function askForRoute(proxy: Address, name: string): Promise<net.Socket> {
 }
 
 interface Channel {
-  /** Makes a descriptor the channel of `process.send`, as Node does with the one that its parent names. */
+  /** Makes a descriptor the channel of `process.send`, as Node does at its start with the one that its parent names. */
   readonly _forkChild?: (descriptor: number, serialization: 'json') => void;
 }
 
@@ -78,10 +79,34 @@ interface Channel {
  * the message goes away with the socket pair.
  */
 function send(socket: net.Socket): Promise<void> {
-  const { _forkChild: open } = childProcess as Channel;
-  if (!open) throw PosternError.public('unavailable', 'this version of Node cannot hand a connection over');
-  open(output, 'json');
+  if (!openChannel()) return sendByChild(socket);
   return new Promise((resolve, reject) => {
     process.send?.('', socket, { keepOpen: true }, (cause) => (cause ? reject(cause) : resolve()));
   });
+}
+
+/** False, with nothing written, in a version of Node without this part of its inside, which is documented nowhere. */
+function openChannel(): boolean {
+  try {
+    (childProcess as Channel)._forkChild?.(output, 'json');
+    return process.send !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+const childProgram = `
+const socket = new (require('node:net').Socket)({ fd: 3 });
+process.send('', socket, { keepOpen: true }, (cause) => process.exit(cause ? 1 : 0));`;
+
+/** The same in the way that is documented (NODE_CHANNEL_FD), which takes as long as another process does to start. */
+async function sendByChild(socket: net.Socket): Promise<void> {
+  const env = { ...process.env, NODE_CHANNEL_FD: String(output) };
+  const child = childProcess.spawn(process.execPath, ['-e', childProgram], {
+    stdio: ['ignore', output, 'inherit', socket],
+    env,
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0)
+    throw PosternError.public('unavailable', 'this version of Node cannot hand over: use ssh -o ProxyUseFdpass=no');
 }
