@@ -17,8 +17,11 @@ export interface ApiOptions<Bindings extends object> {
   readonly handlers: readonly Handler[];
   /** Who makes this request: decided by the transport, from nothing that the request says. */
   callerOf(transport: Bindings): Promise<Caller>;
-  /** Whether the caller's roles have a rule for it. Rejects with `access_denied` and why. */
-  authorize(caller: Caller, rule: { readonly kind: string; readonly verb: Verb }): Promise<void>;
+  /**
+   * Whether a caller who is somebody may call at all and, where a rule is named,
+   * has it in a role. Rejects with why not: `access_denied`, `locked`, `expired` and their like.
+   */
+  authorize(caller: Caller, rule?: { readonly kind: string; readonly verb: Verb }): Promise<void>;
   readonly log: Logger;
 }
 
@@ -69,7 +72,7 @@ export class Api<Bindings extends object> {
     if (access === 'public') return;
     if (caller.who.kind === 'anonymous')
       throw PosternError.public('unauthenticated', caller.who.problem ?? 'log in first: psh login');
-    if (access !== 'user') await this.options.authorize(caller, access);
+    await this.options.authorize(caller, access === 'user' ? undefined : access);
   }
 
   #refuse(c: Context, cause: unknown): Response {

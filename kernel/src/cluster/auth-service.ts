@@ -13,7 +13,7 @@ import { userHandlers } from '../api/handlers/user-handlers.js';
 import { AuditReader, type AuditLog, type Catalog } from '../audit/index.js';
 import { verifyUserCertificate, type CertificateIssuer, type Sealer } from '../certificates/index.js';
 import { Authenticator, Invitations, Lockout, UserService, UserStore } from '../identity/index.js';
-import { decideRule, denialError, presetRoles, type Decision } from '../rbac/index.js';
+import { decideCaller, decideRule, denialError, presetRoles, type Decision } from '../rbac/index.js';
 import type { RecordingStore } from '../recordings/index.js';
 import type { EventPort, HealthTable, LiveSessions } from '../sessions/index.js';
 import type { Store } from '../storage/index.js';
@@ -131,14 +131,14 @@ export class AuthService {
   }
 
   /** Nothing to decide for the local administrator. */
-  #decide({ who, source }: Caller, rule: { readonly kind: string; readonly verb: Verb }): Decision | undefined {
+  #decide({ who, source }: Caller, rule?: { readonly kind: string; readonly verb: Verb }): Decision | undefined {
     if (who.kind === 'local') return undefined;
     if (who.kind === 'anonymous') throw PosternError.public('unauthenticated', 'log in first: psh login');
     const { view, now } = this.options;
     const { identity } = who;
     const user = view.user(identity.user);
     const subject = { identity, source, now: now(), user, roles: view.roles, locks: view.locks };
-    return decideRule({ subject, ...rule });
+    return rule ? decideRule({ subject, ...rule }) : decideCaller(subject);
   }
 
   #mustExist(roles: readonly string[]): void {

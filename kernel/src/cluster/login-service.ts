@@ -1,7 +1,7 @@
-import type { AnyProtocol, Identity } from '@postern/plugin-sdk';
+import { PosternError, type AnyProtocol, type Identity } from '@postern/plugin-sdk';
 import { openSshLine, parseOpenSshLine, type CertificateIssuer } from '../certificates/index.js';
-import type { Authenticator, Proof } from '../identity/index.js';
-import { certificateLifetime, mergeOptions, principalsOf } from '../rbac/index.js';
+import type { Authenticated, Authenticator, Proof } from '../identity/index.js';
+import { certificateLifetime, describeTarget, lockedBy, mergeOptions, principalsOf, printable } from '../rbac/index.js';
 import type { ClusterView } from './cluster-view.js';
 import type { Report } from './report.js';
 
@@ -25,7 +25,10 @@ export interface LoginServiceOptions {
   readonly view: ClusterView;
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
   readonly report: Report;
+  readonly now: () => Date;
 }
+
+type Claims = Omit<Identity, 'cluster' | 'serial' | 'expires'>;
 
 /** OpenSSH refuses a certificate without principals; this one is nobody's login. */
 const nobody = 'nobody@postern';
@@ -34,42 +37,68 @@ const nobody = 'nobody@postern';
 export class LoginService {
   constructor(private readonly options: LoginServiceOptions) {}
 
+  /**
+   * Rejects as {@link Authenticator.authenticate}, and with `locked` where a lock
+   * in force is about the user. Every certificate is recorded before it is handed out.
+   */
   async login(request: LoginRequest, source: string): Promise<LoggedIn> {
-    const { user, mfa } = await this.options.authenticator.authenticate(request, source);
-    const { view, protocols, issuer, report } = this.options;
+    const authenticated = await this.options.authenticator.authenticate(request, source);
+    const { user } = authenticated;
+    const { view, issuer } = this.options;
+    const claims = this.#claimsOf(authenticated, source);
+    await this.#refuseLocked(claims, source);
+    const logins = this.#logins(claims.principals);
+    const { tls, openSsh, expires } = await issuer.issueUser({
+      claims,
+      tlsPublicKey: request.tlsPublicKey,
+      openSshPublicKey: openSshLine(parseOpenSshLine(request.sshPublicKey)),
+      lifetimeMs: lifetimeOf(certificateLifetime(claims, view.roles), request.ttlMs),
+      openSshPrincipals: logins.length > 0 ? logins : [nobody],
+      openSshPermissions: { pty: true, portForwarding: true, agentForwarding: true, x11Forwarding: true },
+    });
+    if (!tls || !openSsh) throw new Error('both keys were certified');
+    const about = { user: user.name, source };
+    const { roles, mfa } = claims;
+    await this.options.report('user.login', about, { method: 'password', mfa: mfa?.device });
+    for (const [format, { serial }] of [['x509', tls] as const, ['openssh', openSsh] as const])
+      await this.options.report('certificate.issued', about, {
+        authority: 'user',
+        format,
+        serial,
+        subject: user.name,
+        roles,
+        expires: expires.toISOString(),
+      });
+    const identity = { ...claims, cluster: issuer.cluster, serial: tls.serial, expires };
+    return { identity, certificate: tls.certificate, sshCertificate: openSsh.certificate };
+  }
+
+  #claimsOf({ user, mfa }: Authenticated, source: string): Claims {
+    const { view, protocols } = this.options;
     const roles = user.roles.filter((name) => view.roles.has(name));
-    const grantee = { roles, traits: user.traits };
-    const principals = principalsOf(grantee, view.roles, protocols);
-    const { pinAddress } = mergeOptions(roles.flatMap((name) => view.roles.get(name)?.options ?? []));
-    const claims = {
-      user: user.name,
-      ...grantee,
-      principals,
-      generation: user.generation,
+    const { name, traits, generation } = user;
+    const { pinAddress } = mergeOptions(roles.flatMap((role) => view.roles.get(role)?.options ?? []));
+    return {
+      user: name,
+      roles,
+      traits,
+      principals: principalsOf({ roles, traits }, view.roles, protocols),
+      generation,
       requests: [],
       ...(mfa && { mfa }),
       ...(pinAddress && { pinnedAddress: source }),
     };
-    const logins = this.#logins(principals);
-    const issued = await issuer.issueUser({
-      claims,
-      tlsPublicKey: request.tlsPublicKey,
-      openSshPublicKey: openSshLine(parseOpenSshLine(request.sshPublicKey)),
-      lifetimeMs: lifetimeOf(certificateLifetime(grantee, view.roles), request.ttlMs),
-      openSshPrincipals: logins.length > 0 ? logins : [nobody],
-      openSshPermissions: { pty: true, portForwarding: true, agentForwarding: true, x11Forwarding: true },
-    });
-    const { tls, openSsh, expires } = issued;
-    if (!tls || !openSsh) throw new Error('both keys were certified');
-    await report('user.login', { user: user.name, source }, { method: 'password', mfa: mfa?.device });
-    for (const [format, { serial }] of [['x509', tls] as const, ['openssh', openSsh] as const])
-      await report(
-        'certificate.issued',
-        { user: user.name, source },
-        { authority: 'user', format, serial, subject: user.name, roles, expires: expires.toISOString() },
-      );
-    const identity = { ...claims, cluster: issuer.cluster, serial: tls.serial, expires };
-    return { identity, certificate: tls.certificate, sshCertificate: openSsh.certificate };
+  }
+
+  /** A certificate that opens nothing is not worth having, and the user learns why. */
+  async #refuseLocked(claims: Claims, source: string): Promise<void> {
+    const { view, issuer, now, report } = this.options;
+    const lock = lockedBy({ ...claims, cluster: issuer.cluster, serial: '', expires: now() }, view.locks, now());
+    if (!lock) return;
+    await report('user.login_failed', { source }, { method: 'password', reason: 'locked', name: claims.user });
+    const message = lock.message ? `: ${printable(lock.message, 512)}` : '';
+    const target = printable(describeTarget(lock.target));
+    throw PosternError.public('locked', `a lock on ${target} is in force${message}. Ask an administrator`);
   }
 
   /** The names that protocols with OpenSSH credentials let the user become. */

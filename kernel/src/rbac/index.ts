@@ -13,7 +13,7 @@ export { certificateLifetime, principalsOf, type Grantee } from './principals.js
 export { printable } from './printable.js';
 export { problemText, type Path, type Problem } from './problem.js';
 export { apiKinds, roleDocument, roleName, verbs, type Role, type Verb } from './role.js';
-export { decideRule, type ApiRequest } from './rules.js';
+export { decideCaller, decideRule, type ApiRequest } from './rules.js';
 export { type Subject, type UserState } from './subject.js';
 export { expandList, type Traits } from './template.js';
 export { visible, type Visible } from './visible.js';

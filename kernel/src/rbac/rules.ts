@@ -12,6 +12,22 @@ export interface ApiRequest {
 }
 
 /**
+ * Decides whether the subject may call the API at all, for calls that need no
+ * rule: locks, the user's state, the certificate's end and ties, and the second
+ * factor. Pure and total, as {@link decideRule}.
+ */
+export function decideCaller(subject: Subject): Decision {
+  try {
+    const question: Question = { user: subject.identity.user, roles: carriedRoles(subject.identity), kind: 'api' };
+    const entrant = enter(subject, question, 'api');
+    if (!entrant.allowed) return entrant;
+    return { allowed: true, question, options: entrant.options, principals: [], excluded: [], because: [] };
+  } catch (cause) {
+    return failedDecision({ user: '', roles: [], kind: '' }, cause instanceof Error ? cause.message : 'it threw');
+  }
+}
+
+/**
  * Decides a call of the API by the `rules` of the roles. Pure and total, and
  * deny wins, as in {@link decide}. A certificate for one resource calls nothing.
  */
