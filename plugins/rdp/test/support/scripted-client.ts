@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { FrameReader, write } from '@postern/plugin-sdk';
 import { u16, u32 } from '../../src/bytes.js';
@@ -46,7 +46,7 @@ export class ScriptedClient {
     const confirm = await nextPdu(reader);
     reader.release();
     if (confirm[11] !== 2) throw new Error(`refused with code ${confirm.readUInt32LE(15)}`);
-    const stream = tls.connect({ socket: outer, rejectUnauthorized: false });
+    const stream = tls.connect({ socket: deferred(outer), rejectUnauthorized: false });
     stream.on('error', () => {});
     await Promise.race([
       once(stream, 'secureConnect'),
@@ -119,6 +119,24 @@ export class ScriptedClient {
   say(name: string, payload: Buffer): Promise<void> {
     return this.sendOn(ioChannel + 1 + this.channels.indexOf(name), payload);
   }
+}
+
+/** Pairs in memory answer within a write, which sockets never do and TLS does not expect. */
+function deferred(stream: Duplex): Duplex {
+  const wrapped = new Duplex({
+    read: () => stream.resume(),
+    write: (chunk: Buffer, _encoding, done) => void setImmediate(() => stream.write(chunk, () => done())),
+    final: (done) => void stream.end(() => done()),
+    destroy: (cause, done) => {
+      stream.destroy();
+      done(cause);
+    },
+  });
+  stream
+    .on('data', (chunk: Buffer) => wrapped.push(chunk) || stream.pause())
+    .on('end', () => wrapped.push(null))
+    .on('close', () => wrapped.destroy());
+  return wrapped.on('error', () => {});
 }
 
 export const initialPdu = (channels: readonly string[]): Buffer => {
