@@ -41,4 +41,12 @@ describe('a process that is told to stop', function () {
       assert.deepEqual(found.at(-1)?.type, 'cluster.stopped');
       assert.doesNotMatch(running.stderr, /error/i);
     });
+
+  it('ends at once at the second signal, whichever it is', async () => {
+    await using running = await LineProcess.start({ directory });
+    // Both wait until it goes on, so that no machine is too slow for the second one.
+    for (const signal of ['SIGSTOP', 'SIGTERM', 'SIGINT', 'SIGCONT'] as const) running.signal(signal);
+    assert.deepEqual(await inTime('the exit', running.exit), { code: 130, signal: null });
+    assert.notEqual((await events()).at(-1)?.type, 'cluster.stopped');
+  });
 });

@@ -1,4 +1,5 @@
 import type { PosternError } from '@postern/plugin-sdk';
+import { exitCodes } from '../exit-codes.js';
 import { addressText } from '../profile/proxy-address.js';
 import type { PosternProduct } from './product.js';
 import { runCluster, type StartedCluster, type StartOptions } from './run-cluster.js';
@@ -14,15 +15,16 @@ export async function start(product: PosternProduct, options: StartOptions): Pro
   if (outcome !== 'stopped') process.exitCode = 1;
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** Resolves at the first SIGINT or SIGTERM; a second one, whichever it is, ends the process at once. */
 function stopped(): Promise<'stopped' | PosternError> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => {
+    let told = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.on(signal, () => {
+        if (told) process.exit(exitCodes.interrupted);
+        told = true;
         resolve('stopped');
-        process.once(signal, () => process.exit(130));
       });
-    }
   });
 }
 
