@@ -5,6 +5,7 @@ import {
   Router,
   TunnelServer,
   type PortLimits,
+  type ProxyHalf,
   type ServiceTls,
 } from '../../src/tunnels/index.js';
 import { captureBuffers } from './capture-buffers.js';
@@ -16,6 +17,8 @@ export interface ProxyProcessOptions {
   readonly tls?: ServiceTls;
   /** Gets every buffer that any socket of this process reads or writes. */
   readonly dump?: string;
+  /** URL of a module that exports `halves`: the openings that this proxy knows besides its own. */
+  readonly halves?: string;
   readonly limits?: Partial<PortLimits>;
 }
 
@@ -27,6 +30,11 @@ export interface ProxyProcessReport {
   readonly agents: readonly string[];
   /** By reason. */
   readonly refusals: Readonly<Record<string, { readonly events: number; readonly connections: number }>>;
+}
+
+async function halvesOf(url: string | undefined): Promise<readonly ProxyHalf[]> {
+  if (url === undefined) return [];
+  return ((await import(url)) as { readonly halves: readonly ProxyHalf[] }).halves;
 }
 
 async function main(options: ProxyProcessOptions): Promise<() => ProxyProcessReport> {
@@ -53,6 +61,7 @@ async function main(options: ProxyProcessOptions): Promise<() => ProxyProcessRep
   const port = await PublicPort.listen(
     {
       router: new Router({ cluster: options.cluster, isKind: () => true }),
+      halves: await halvesOf(options.halves),
       services: server ? { tunnel: server.dialer } : {},
       agents: table,
       redeem: (ticket, socket) => server?.redeem(ticket, socket) ?? false,
