@@ -31,7 +31,7 @@ const scopes = new WeakMap<DependencyContainer, Scope>();
  * that owns it and never by a session that happened to ask first (which would
  * hand one user's objects to another), a token is bound once, disposal runs
  * newest first and finishes even when a disposer throws, and the global
- * container stays untouched, because @peculiar/x509 keeps its algorithms there.
+ * container stays untouched: libraries may keep their own things there.
  */
 export class Scope implements AsyncDisposable {
   readonly #container: DependencyContainer;

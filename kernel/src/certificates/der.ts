@@ -1,6 +1,8 @@
 /** The tags of X.690 that a certificate needs here. */
 export const derTag = {
   boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
   octetString: 0x04,
   objectIdentifier: 0x06,
   utf8String: 0x0c,
@@ -20,6 +22,13 @@ export function derElement(tag: number, ...contents: readonly Uint8Array[]): Buf
   const hex = body.length.toString(16);
   const length = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
   return Buffer.concat([Buffer.from([tag, 0x80 | length.length]), length, body]);
+}
+
+/** A number that is not negative, from its bytes: an INTEGER in its shortest form (X.690 section 8.3). */
+export function derInteger(bytes: Buffer): Buffer {
+  const first = bytes.findIndex((byte) => byte !== 0);
+  const shortest = first < 0 ? Buffer.of(0) : bytes.subarray(first);
+  return derElement(derTag.integer, ...((shortest[0] ?? 0) >= 0x80 ? [Buffer.of(0)] : []), shortest);
 }
 
 /** The contents of an OBJECT IDENTIFIER (X.690 section 8.19) whose arcs fit 31 bits. */

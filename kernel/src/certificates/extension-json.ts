@@ -8,7 +8,7 @@ import { refused } from './refusal.js';
  * of the UUID 2b5b2fcc-3a14-4378-a00a-912c6f9b6a1a, by the rule that the arc's
  * owner publishes for everybody: five groups of four hexadecimal digits and
  * two of six, each written in decimal. The usual arc for UUIDs, 2.25, has one
- * number of 128 bits, which the encoder of \@peculiar/x509 silently cuts off.
+ * number of 128 bits, which many encoders silently cut off.
  */
 export const extensionArc = '1.2.840.113556.1.8000.2554.11099.12236.14868.17272.40970.9514095.10185242';
 

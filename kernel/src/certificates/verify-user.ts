@@ -4,10 +4,10 @@ import { checkCluster, checkValidity, loginAgain, refused } from './refusal.js';
 import { serviceOid } from './service-extension.js';
 import { verifyIssuer, type TrustedAuthority } from './trusted-authority.js';
 import { checkPurpose } from './verify-purpose.js';
-import { encodeName, extensionKey } from './x509-fields.js';
+import { x509Name } from './x509-build.js';
+import { extensionKey } from './x509-fields.js';
 import { clientAuth } from './x509-issue.js';
 
-const commonName = '2.5.4.3';
 const purpose = {
   title: 'a user',
   usages: [clientAuth],
@@ -32,7 +32,6 @@ export function verifyUserCertificate(
   checkValidity('the user certificate', { from: notBefore, until: notAfter }, now, loginAgain);
   const claims = decodeIdentityExtension(extension);
   checkCluster(claims.cluster, signed.authority.cluster);
-  if (!subject.equals(encodeName(commonName, claims.user)))
-    throw refused('the subject of the certificate is not its user');
+  if (!subject.equals(x509Name([['CN', claims.user]]))) throw refused('the subject of the certificate is not its user');
   return { ...claims, serial: signed.certificate.serialNumber.toLowerCase(), expires: notAfter };
 }

@@ -1,26 +1,23 @@
-import { createHash, randomBytes, X509Certificate, type KeyObject, type webcrypto } from 'node:crypto';
+import { createHash, randomBytes, X509Certificate, type KeyObject } from 'node:crypto';
 import { PosternError } from '@postern/plugin-sdk';
+import { derContext, derElement, derInteger, derObjectIdentifier, derTag } from './der.js';
 import type { Period } from './lifetime.js';
 import type { SigningKey } from './signing-key.js';
-import {
-  Name,
-  PublicKey,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-  type Extension,
-} from './x509-library.js';
+import { subjectKeyIdentifier } from './x509-extension.js';
 
-/** An issuer: its name, and the key that signs in it. */
+/** An issuer: its encoded name, and the key that signs in it, on the curve P-256. */
 export interface X509Issuer {
-  readonly name: Name;
+  readonly name: Buffer;
   readonly key: SigningKey;
 }
 
 export interface X509Template {
-  readonly subject: Name;
+  /** An encoded name: see {@link x509Name}. */
+  readonly subject: Buffer;
   readonly publicKey: KeyObject;
   readonly period: Period;
-  readonly extensions: readonly Extension[];
+  /** Encoded extensions, in their order. The identifier of the certified key is added behind them. */
+  readonly extensions: readonly Buffer[];
 }
 
 export interface IssuedX509 {
@@ -30,59 +27,87 @@ export interface IssuedX509 {
   readonly notAfter: Date;
 }
 
-/** A name of plain UTF-8 attributes, in this order. Built without a text form, so nothing in a value is syntax. */
-export const x509Name = (attributes: readonly (readonly [type: string, value: string])[]): Name =>
-  new Name(attributes.map(([type, value]) => ({ [type]: [{ utf8String: value }] })));
+const attributeTypes = { CN: '2.5.4.3', O: '2.5.4.10', OU: '2.5.4.11' } as const;
+
+/** The DER of a name of plain UTF-8 attributes, in this order: nothing in a value is syntax. */
+export const x509Name = (
+  attributes: readonly (readonly [type: keyof typeof attributeTypes, value: string])[],
+): Buffer =>
+  derElement(
+    derTag.sequence,
+    ...attributes.map(([type, value]) =>
+      derElement(
+        derTag.set,
+        derElement(
+          derTag.sequence,
+          derElement(derTag.objectIdentifier, derObjectIdentifier(attributeTypes[type])),
+          derElement(derTag.utf8String, Buffer.from(value)),
+        ),
+      ),
+    ),
+  );
 
 /** The key identifier of a public key: the first 160 bits of the SHA-256 of its DER (RFC 7093 section 2). */
-export const keyIdentifier = (publicKey: KeyObject): string =>
-  createHash('sha256').update(spki(publicKey)).digest('hex').slice(0, 40);
+export const keyIdentifier = (publicKey: KeyObject): Buffer =>
+  createHash('sha256').update(spki(publicKey)).digest().subarray(0, 20);
 
 /** Assembles and signs a certificate, and checks what came out before anybody receives it. */
 export async function buildCertificate(template: X509Template, issuer: X509Issuer): Promise<IssuedX509> {
   const serial = randomSerial();
-  const certificate = await X509CertificateGenerator.create(
-    {
-      serialNumber: serial,
-      subject: template.subject,
-      issuer: issuer.name,
-      notBefore: template.period.notBefore,
-      notAfter: template.period.notAfter,
-      publicKey: new PublicKey(spki(template.publicKey)),
-      signingKey: algorithmOnly,
-      extensions: [...template.extensions, new SubjectKeyIdentifierExtension(keyIdentifier(template.publicKey))],
-    },
-    signingThrough(issuer.key),
-  );
-  const pem = `${certificate.toString('pem')}\n`;
-  const made = new X509Certificate(pem);
-  if (!made.verify(issuer.key.publicKey) || made.serialNumber.toLowerCase() !== serial)
+  const body = encodeBody(template, issuer.name, serial);
+  const signature = ecdsaSignature(await issuer.key.sign(body));
+  const made = new X509Certificate(derElement(derTag.sequence, body, ecdsaWithSha256, signature));
+  if (!made.verify(issuer.key.publicKey) || made.serialNumber !== serial.toString('hex').toUpperCase())
     throw new PosternError('internal', 'a new certificate does not verify');
-  return { pem, serial, notAfter: template.period.notAfter };
+  return { pem: made.toString(), serial: serial.toString('hex'), notAfter: template.period.notAfter };
 }
 
-const ecdsaP256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+/** The TBSCertificate of RFC 5280 section 4.1. */
+const encodeBody = ({ subject, publicKey, period, extensions }: X509Template, issuer: Buffer, serial: Buffer): Buffer =>
+  derElement(
+    derTag.sequence,
+    version3,
+    derInteger(serial),
+    ecdsaWithSha256,
+    issuer,
+    derElement(derTag.sequence, encodeTime(period.notBefore), encodeTime(period.notAfter)),
+    subject,
+    spki(publicKey),
+    derElement(
+      derContext(3),
+      derElement(derTag.sequence, ...extensions, subjectKeyIdentifier(keyIdentifier(publicKey))),
+    ),
+  );
 
-/** The library reads nothing but the algorithm from a key that it hands back to {@link signingThrough}. */
-const algorithmOnly: webcrypto.CryptoKey = {
-  algorithm: ecdsaP256,
-  extractable: false,
-  type: 'private',
-  usages: ['sign'],
-};
+const version3 = derElement(derContext(0), derInteger(Buffer.from([2])));
 
-/** The library signs through a Web Crypto object: this one passes the bytes to a key of ours, wherever that lives. */
-function signingThrough(key: SigningKey): webcrypto.Crypto {
-  const sign = (_algorithm: unknown, _key: unknown, data: ArrayBuffer): Promise<Buffer> =>
-    key.sign(new Uint8Array(data));
-  return { subtle: { sign } } as unknown as webcrypto.Crypto;
+/** RFC 5758 section 3.2: without parameters. */
+const ecdsaWithSha256 = derElement(
+  derTag.sequence,
+  derElement(derTag.objectIdentifier, derObjectIdentifier('1.2.840.10045.4.3.2')),
+);
+
+/** Whole seconds, with two digits for the year as long as they suffice (RFC 5280 section 4.1.2.5). */
+function encodeTime(date: Date): Buffer {
+  const text = `${date.toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`;
+  const year = date.getUTCFullYear();
+  return year >= 1950 && year < 2050
+    ? derElement(derTag.utcTime, Buffer.from(text.slice(2)))
+    : derElement(derTag.generalizedTime, Buffer.from(text));
+}
+
+/** A BIT STRING of an Ecdsa-Sig-Value (RFC 3279 section 2.2.3), from `r || s`. */
+function ecdsaSignature(raw: Buffer): Buffer {
+  const half = raw.length / 2;
+  const value = derElement(derTag.sequence, derInteger(raw.subarray(0, half)), derInteger(raw.subarray(half)));
+  return derElement(derTag.bitString, Buffer.from([0]), value);
 }
 
 /** 126 random bits below a fixed start, so that every tool shows the same 32 digits. */
-function randomSerial(): string {
+function randomSerial(): Buffer {
   const bytes = randomBytes(16);
   bytes.writeUInt8((bytes.readUInt8(0) & 0x3f) | 0x40, 0);
-  return bytes.toString('hex');
+  return bytes;
 }
 
-const spki = (key: KeyObject): Buffer<ArrayBuffer> => Buffer.from(key.export({ format: 'der', type: 'spki' }));
+const spki = (key: KeyObject): Buffer => key.export({ format: 'der', type: 'spki' });

@@ -1,11 +1,13 @@
-import { DerReader, derContext, derElement, derObjectIdentifier, derTag } from './der.js';
+import { DerReader, derContext, derObjectIdentifier, derTag } from './der.js';
 
 /** The object identifiers of the standard extensions (RFC 5280 section 4.2.1). */
 export const extensionOid = {
+  subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
+  authorityKeyIdentifier: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
 } as const;
 
@@ -40,16 +42,6 @@ export function readCertificateFields(der: Buffer): CertificateFields {
   const subject = tbs.any().encoded;
   tbs.any();
   return { subject, notBefore, notAfter, extensions: readExtensions(tbs) };
-}
-
-/** A name of one attribute, as the certificates of this folder carry it: `CN=alice`. */
-export function encodeName(attributeOid: string, value: string): Buffer {
-  const attribute = derElement(
-    derTag.sequence,
-    derElement(derTag.objectIdentifier, derObjectIdentifier(attributeOid)),
-    derElement(derTag.utf8String, Buffer.from(value)),
-  );
-  return derElement(derTag.sequence, derElement(derTag.set, attribute));
 }
 
 function only(der: Buffer, tag: number): Buffer {

@@ -5,15 +5,13 @@ import { encodeServiceExtension, serviceOid, type ServiceClaims } from './servic
 import type { X509Authority } from './x509-authority.js';
 import { buildCertificate, keyIdentifier, x509Name, type IssuedX509 } from './x509-build.js';
 import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsageExtension,
-  Extension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
-  type Name,
-} from './x509-library.js';
+  alternativeNames,
+  authorityKeyIdentifier,
+  basicConstraints,
+  encodeExtension,
+  extendedKeyUsage,
+  keyUsage,
+} from './x509-extension.js';
 
 /** Extended key usages (RFC 5280 section 4.2.1.12). */
 export const serverAuth = '1.3.6.1.5.5.7.3.1';
@@ -32,7 +30,7 @@ export const issueUserCertificate = (
   issue(leaf, authority, {
     subject: x509Name([['CN', leaf.claims.user]]),
     usages: [clientAuth],
-    extension: new Extension(identityOid, false, new Uint8Array(encodeIdentityExtension(leaf.claims))),
+    extension: encodeExtension(identityOid, encodeIdentityExtension(leaf.claims)),
   });
 
 /** The certificate of a running service: client and server at once. Its subject has no common name to mistake for a user's. */
@@ -44,7 +42,7 @@ export const issueServiceCertificate = (
     subject: x509Name([['OU', leaf.claims.name]]),
     usages: [clientAuth, serverAuth],
     names: leaf.names,
-    extension: new Extension(serviceOid, false, new Uint8Array(encodeServiceExtension(leaf.claims))),
+    extension: encodeExtension(serviceOid, encodeServiceExtension(leaf.claims)),
   });
 
 /** A server certificate for these names, and for nothing else. */
@@ -66,26 +64,26 @@ export const issueDatabaseClientCertificate = (
 ): Promise<IssuedX509> => issue(leaf, authority, { subject: x509Name([['CN', leaf.name]]), usages: [clientAuth] });
 
 interface Profile {
-  readonly subject: Name;
+  readonly subject: Buffer;
   readonly usages: readonly string[];
   readonly names?: readonly string[];
-  readonly extension?: Extension;
+  readonly extension?: Buffer;
 }
 
 function issue(leaf: Leaf, authority: X509Authority, profile: Profile): Promise<IssuedX509> {
-  const names = (profile.names ?? []).map((value) => ({ type: 'dns' as const, value }));
+  const { subject, usages, names = [], extension } = profile;
   return buildCertificate(
     {
-      subject: profile.subject,
+      subject,
       publicKey: leaf.publicKey,
       period: leaf.period,
       extensions: [
-        new BasicConstraintsExtension(false, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension([...profile.usages]),
-        ...(names.length > 0 ? [new SubjectAlternativeNameExtension(names)] : []),
-        new AuthorityKeyIdentifierExtension(keyIdentifier(authority.key.publicKey)),
-        ...(profile.extension ? [profile.extension] : []),
+        basicConstraints('leaf'),
+        keyUsage('digital signature'),
+        extendedKeyUsage(usages),
+        ...(names.length > 0 ? [alternativeNames(names)] : []),
+        authorityKeyIdentifier(keyIdentifier(authority.key.publicKey)),
+        ...(extension ? [extension] : []),
       ],
     },
     authority,

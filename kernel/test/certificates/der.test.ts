@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { DerReader, derElement, derObjectIdentifier, derTag } from '../../src/certificates/der.js';
+import { DerReader, derElement, derInteger, derObjectIdentifier, derTag } from '../../src/certificates/der.js';
 
 describe('DER', () => {
   it('reads what it wrote, at every size of length', () => {
@@ -32,6 +32,19 @@ describe('DER', () => {
   for (const { oid, hex } of identifiers)
     it(`writes the object identifier ${oid}`, () => {
       assert.equal(derObjectIdentifier(oid).toString('hex'), hex);
+    });
+
+  const numbers = [
+    { bytes: '', hex: '020100' },
+    { bytes: '0000', hex: '020100' },
+    { bytes: '7f', hex: '02017f' },
+    { bytes: '80', hex: '02020080' },
+    { bytes: '000080', hex: '02020080' },
+    { bytes: '0001ff', hex: '020201ff' },
+  ];
+  for (const { bytes, hex } of numbers)
+    it(`writes the number of the bytes ${JSON.stringify(bytes)} in its shortest form`, () => {
+      assert.equal(derInteger(Buffer.from(bytes, 'hex')).toString('hex'), hex);
     });
 
   const malformed = [

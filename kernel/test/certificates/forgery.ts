@@ -12,13 +12,9 @@ import {
 } from '../../src/certificates/x509-authority.js';
 import { buildCertificate, keyIdentifier, x509Name } from '../../src/certificates/x509-build.js';
 import { clientAuth } from '../../src/certificates/x509-issue.js';
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  ExtendedKeyUsageExtension,
-  Extension,
-} from '../../src/certificates/x509-library.js';
+import { authorityKeyIdentifier, encodeExtension, extendedKeyUsage } from '../../src/certificates/x509-extension.js';
 import { claims, cluster, p256, signingKey } from './support.js';
+import { BasicConstraintsExtension, encoded } from './x509-library.js';
 
 const now = new Date();
 /** A minute ago to an hour from now. */
@@ -39,12 +35,9 @@ export interface Forgery {
   readonly subject?: string;
   readonly usages?: readonly string[];
   readonly ca?: boolean;
-  readonly extensions?: readonly Extension[];
+  readonly extensions?: readonly Buffer[];
   readonly identity?: Buffer;
 }
-
-export const extension = (oid: string, value: Buffer, critical = false): Extension =>
-  new Extension(oid, critical, new Uint8Array(value));
 
 /** A user certificate that is wrong in one place. */
 export async function forge(authority: X509Authority, forgery: Forgery): Promise<string> {
@@ -54,10 +47,10 @@ export async function forge(authority: X509Authority, forgery: Forgery): Promise
       publicKey,
       period,
       extensions: [
-        new BasicConstraintsExtension(forgery.ca ?? false, undefined, true),
-        new ExtendedKeyUsageExtension([...(forgery.usages ?? [clientAuth])]),
-        new AuthorityKeyIdentifierExtension(keyIdentifier(authority.key.publicKey)),
-        extension(identityOid, forgery.identity ?? encodeIdentityExtension({ ...claims, cluster })),
+        encoded(new BasicConstraintsExtension(forgery.ca ?? false, undefined, true)),
+        extendedKeyUsage(forgery.usages ?? [clientAuth]),
+        authorityKeyIdentifier(keyIdentifier(authority.key.publicKey)),
+        encodeExtension(identityOid, forgery.identity ?? encodeIdentityExtension({ ...claims, cluster })),
         ...(forgery.extensions ?? []),
       ],
     },

@@ -4,7 +4,8 @@ import { wrapExtension } from '../../src/certificates/extension-json.js';
 import { encodeIdentityExtension } from '../../src/certificates/identity-extension.js';
 import { encodeServiceExtension } from '../../src/certificates/service-extension.js';
 import { clientAuth, serverAuth } from '../../src/certificates/x509-issue.js';
-import { extension, forge, looseAuthority, type Forgery } from './forgery.js';
+import { encodeExtension } from '../../src/certificates/x509-extension.js';
+import { forge, looseAuthority, type Forgery } from './forgery.js';
 import { claims, cluster, refusal } from './support.js';
 
 const now = new Date();
@@ -20,18 +21,18 @@ describe('a forged user certificate', () => {
     {
       name: 'also says that it is a service',
       forgery: {
-        extensions: [extension(serviceOid, encodeServiceExtension({ cluster, name: 'a', services: ['auth'] }))],
+        extensions: [encodeExtension(serviceOid, encodeServiceExtension({ cluster, name: 'a', services: ['auth'] }))],
       },
       reason: /another purpose/,
     },
     {
       name: 'has a critical extension that nobody knows',
-      forgery: { extensions: [extension('1.3.6.1.4.1.99999.1', Buffer.from('0500', 'hex'), true)] },
+      forgery: { extensions: [encodeExtension('1.3.6.1.4.1.99999.1', Buffer.from('0500', 'hex'), true)] },
       reason: /not understood/,
     },
     {
       name: 'says who the user is twice',
-      forgery: { extensions: [extension(identityOid, encodeIdentityExtension(identity))] },
+      forgery: { extensions: [encodeExtension(identityOid, encodeIdentityExtension(identity))] },
       reason: /malformed/,
     },
     { name: 'carries an identity that is no JSON', forgery: { identity: wrapExtension('{') }, reason: /not JSON/ },

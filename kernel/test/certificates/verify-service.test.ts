@@ -8,8 +8,8 @@ import {
 import { encodeServiceExtension } from '../../src/certificates/service-extension.js';
 import { buildCertificate, keyIdentifier, x509Name } from '../../src/certificates/x509-build.js';
 import { clientAuth, serverAuth } from '../../src/certificates/x509-issue.js';
-import { AuthorityKeyIdentifierExtension, ExtendedKeyUsageExtension } from '../../src/certificates/x509-library.js';
-import { extension, looseAuthority, period, publicKey } from './forgery.js';
+import { authorityKeyIdentifier, encodeExtension, extendedKeyUsage } from '../../src/certificates/x509-extension.js';
+import { looseAuthority, period, publicKey } from './forgery.js';
 import { claims, cluster, newIssuer, refusal, trustIn } from './support.js';
 
 const now = new Date();
@@ -115,9 +115,9 @@ describe('a service certificate', () => {
         publicKey,
         period,
         extensions: [
-          new ExtendedKeyUsageExtension([clientAuth, serverAuth]),
-          new AuthorityKeyIdentifierExtension(keyIdentifier(authority.key.publicKey)),
-          extension(serviceOid, value),
+          extendedKeyUsage([clientAuth, serverAuth]),
+          authorityKeyIdentifier(keyIdentifier(authority.key.publicKey)),
+          encodeExtension(serviceOid, value),
         ],
       },
       authority,

@@ -6,14 +6,15 @@ import { createAuthorityCertificate, openAuthority } from '../../src/certificate
 import { buildCertificate, keyIdentifier, x509Name } from '../../src/certificates/x509-build.js';
 import { extensionKey, readCertificateFields } from '../../src/certificates/x509-fields.js';
 import { issueServerCertificate } from '../../src/certificates/x509-issue.js';
+import { authorityKeyIdentifier } from '../../src/certificates/x509-extension.js';
+import { cluster, inDirectory, output, p256, refusal, signingKey } from './support.js';
 import {
-  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
-} from '../../src/certificates/x509-library.js';
-import { cluster, inDirectory, output, p256, refusal, signingKey } from './support.js';
+  encoded,
+} from './x509-library.js';
 
 const now = new Date();
 const period: Period = { notBefore: now, notAfter: new Date(now.getTime() + 3_600_000) };
@@ -105,18 +106,33 @@ describe('an X.509 authority', () => {
       const { pem, authority } = await newAuthority('host');
       const { publicKey } = p256();
       const extensions = [
-        new SubjectAlternativeNameExtension([{ type, value }]),
-        new AuthorityKeyIdentifierExtension(keyIdentifier(authority.key.publicKey)),
+        encoded(new SubjectAlternativeNameExtension([{ type, value }])),
+        authorityKeyIdentifier(keyIdentifier(authority.key.publicKey)),
       ];
       const subject = x509Name([['OU', 'x']]);
       const leaf = await buildCertificate({ subject, publicKey, period, extensions }, authority);
       assert.match(verdict(pem, leaf.pem), want);
     });
 
+  it('writes its times as openssl reads them, on both sides of the year 2050', async () => {
+    const { authority } = await newAuthority('host');
+    const lasting = { notBefore: new Date('2049-12-31T23:59:59Z'), notAfter: new Date('2050-01-01T00:00:00Z') };
+    const leaf = await issueServerCertificate(
+      { publicKey: p256().publicKey, period: lasting, names: [`a.${cluster}`] },
+      authority,
+    );
+    const said = inDirectory({ 'leaf.pem': leaf.pem }, (directory) =>
+      output('openssl', 'x509', '-in', `${directory}/leaf.pem`, '-noout', '-dates'),
+    );
+    assert.match(said, /notBefore=Dec 31 23:59:59 2049 GMT\s+notAfter=Jan {2}1 00:00:00 2050 GMT/);
+    const { notBefore, notAfter } = readCertificateFields(new X509Certificate(leaf.pem).raw);
+    assert.deepEqual({ notBefore, notAfter }, lasting);
+  });
+
   it('cannot certify a foreign name by the subject alone', async () => {
     const { pem, authority } = await newAuthority('host');
     const subject = x509Name([['CN', 'www.example.org']]);
-    const extensions = [new AuthorityKeyIdentifierExtension(keyIdentifier(authority.key.publicKey))];
+    const extensions = [authorityKeyIdentifier(keyIdentifier(authority.key.publicKey))];
     const leaf = await buildCertificate({ subject, publicKey: p256().publicKey, period, extensions }, authority);
     assert.match(verdict(pem, leaf.pem), /permitted subtree violation/);
   });
@@ -131,9 +147,9 @@ describe('an X.509 authority', () => {
         publicKey: below.publicKey,
         period,
         extensions: [
-          new BasicConstraintsExtension(true, undefined, true),
-          new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
-          new AuthorityKeyIdentifierExtension(keyIdentifier(authority.key.publicKey)),
+          encoded(new BasicConstraintsExtension(true, undefined, true)),
+          encoded(new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true)),
+          authorityKeyIdentifier(keyIdentifier(authority.key.publicKey)),
         ],
       },
       authority,
