@@ -1,11 +1,12 @@
 import { PosternError } from '@postern/plugin-sdk';
 import { RateLimit } from '../tunnels/rate-limit.js';
-import { maxFailures, type Lockout } from './lockout.js';
+import { limitKey } from '../tunnels/source-address.js';
+import { maxFailures, type Attempt, type Lockout } from './lockout.js';
 import { checkNewPassword, hashPassword, verifyPassword } from './password.js';
 import type { Report } from './report.js';
 import { verifyTotp } from './totp.js';
 import type { User, UserSecrets } from './user.js';
-import type { UserStore } from './user-store.js';
+import type { Changed, Changing, UserStore } from './user-store.js';
 
 export interface Proof {
   readonly user: string;
@@ -27,6 +28,15 @@ export interface Authenticated {
   /** The second factor that was used, if any. */
   readonly mfa?: { readonly device: string; readonly at: Date };
 }
+
+/** A proof, where it came from, and how it is counted. */
+interface Trial extends Proof {
+  readonly source: string;
+  readonly attempt: Attempt;
+}
+
+/** What was proved so far was right, and more is needed: no failure. */
+const incomplete: readonly string[] = ['mfa_required', 'password_change_required', 'invalid_argument'];
 
 const perAddress = 30;
 const perUser = 10;
@@ -50,69 +60,94 @@ export class Authenticator {
 
   /** Rejects with `unauthenticated`, `mfa_required`, `password_change_required`, `locked` or `rate_limited`. */
   async authenticate(proof: Proof, source: string): Promise<Authenticated> {
-    if (!this.#addresses.take(source) || !this.#users.take(proof.user.toLowerCase()))
+    if (!this.#addresses.take(limitKey(source)) || !this.#users.take(proof.user.toLowerCase()))
       throw PosternError.public('rate_limited', 'too many logins: wait a minute and try again');
-    const until = await this.options.lockout.lockedUntil(proof.user);
-    if (until) throw await this.#refuse(proof.user, source, 'locked out', lockedOut(until));
-    const { user, secrets } = await this.#checkPassword(proof, source);
-    return secrets.oneTime ? this.#replacePassword(user, proof, source) : this.#checkCode(user, secrets, proof, source);
+    const attempt = await this.#begin(proof.user, source);
+    const trial = { ...proof, source, attempt };
+    try {
+      const { user, secrets } = await this.#checkPassword(trial);
+      const authenticated = secrets.oneTime
+        ? await this.#replacePassword(user, trial)
+        : await this.#checkCode(user, secrets, trial);
+      await this.options.lockout.clear(user.name);
+      return authenticated;
+    } catch (cause) {
+      if (PosternError.is(cause) && incomplete.includes(cause.code))
+        await this.options.lockout.withdraw(proof.user, attempt);
+      throw cause;
+    }
   }
 
-  async #checkPassword(proof: Proof, source: string): Promise<{ readonly user: User; readonly secrets: UserSecrets }> {
-    const user = await this.options.store.get(proof.user);
-    const secrets = user && (await this.options.store.secrets(proof.user));
-    const matches = await verifyPassword(secrets?.passwordHash ?? (await this.#decoy), proof.password);
+  async #begin(user: string, source: string): Promise<Attempt> {
+    try {
+      return await this.options.lockout.begin(user);
+    } catch (cause) {
+      if (PosternError.is(cause) && cause.code === 'locked')
+        throw await this.#refuse(user, source, 'locked out', cause);
+      throw cause;
+    }
+  }
+
+  async #checkPassword(trial: Trial): Promise<{ readonly user: User; readonly secrets: UserSecrets }> {
+    const user = await this.options.store.get(trial.user);
+    const secrets = user && (await this.options.store.secrets(trial.user));
+    const matches = await verifyPassword(secrets?.passwordHash ?? (await this.#decoy), trial.password);
     if (!user || !secrets || !matches || user.disabled || !user.activated)
-      throw await this.#fail(proof.user, source, reasonOf(user, matches));
+      throw await this.#fail(trial, reasonOf(user, matches));
     return { user, secrets };
   }
 
-  async #checkCode(user: User, secrets: UserSecrets, proof: Proof, source: string): Promise<Authenticated> {
+  async #checkCode(user: User, secrets: UserSecrets, trial: Trial): Promise<Authenticated> {
     const { totp } = secrets;
-    if (!totp) return this.#succeed(user);
-    if (proof.code === undefined)
+    if (!totp) return { user };
+    if (trial.code === undefined)
       throw PosternError.public('mfa_required', 'enter the code of your authenticator application');
-    const step = verifyTotp(totp.secret, proof.code, this.options.now(), totp.lastStep);
-    if (step === undefined) throw await this.#fail(user.name, source, 'wrong code');
+    const step = verifyTotp(totp.secret, trial.code, this.options.now(), totp.lastStep);
+    if (step === undefined) throw await this.#fail(trial, 'wrong code');
     // Stored before the answer: the same code, sent twice at once, succeeds once.
-    const after = await this.options.store.change(user.name, ({ user, secrets }) => {
-      if (!secrets?.totp || secrets.totp.lastStep >= step) throw wrong();
-      return { user, secrets: { ...secrets, totp: { ...secrets.totp, lastStep: step } } };
-    });
-    return this.#succeed(after, { device: 'totp', at: this.options.now() });
+    const after = await this.#change(trial, 'code used before', ({ user, secrets }) =>
+      secrets?.totp && secrets.totp.secret === totp.secret && secrets.totp.lastStep < step
+        ? { user, secrets: { ...secrets, totp: { ...secrets.totp, lastStep: step } } }
+        : undefined,
+    );
+    return { user: after, mfa: { device: 'totp', at: this.options.now() } };
   }
 
-  async #replacePassword(user: User, proof: Proof, source: string): Promise<Authenticated> {
-    if (proof.newPassword === undefined)
+  async #replacePassword(user: User, trial: Trial): Promise<Authenticated> {
+    const { newPassword, password, source } = trial;
+    if (newPassword === undefined)
       throw PosternError.public('password_change_required', 'this password worked once: choose a new one');
-    checkNewPassword(proof.newPassword, user.name);
-    if (proof.newPassword === proof.password)
-      throw PosternError.public('invalid_argument', 'the new password must be another one');
-    const passwordHash = await hashPassword(proof.newPassword);
-    await this.options.report('user.changed', {
-      user: user.name,
-      source,
-      fields: { name: user.name, changes: ['password'] },
-    });
-    const after = await this.options.store.change(user.name, ({ user, secrets }) => {
-      if (!secrets?.oneTime) throw wrong();
-      return { user, secrets: { ...secrets, passwordHash, oneTime: false } };
-    });
-    return this.#succeed(after);
+    checkNewPassword(newPassword, user.name);
+    if (newPassword === password) throw PosternError.public('invalid_argument', 'the new password must be another one');
+    const passwordHash = await hashPassword(newPassword);
+    const fields = { name: user.name, changes: ['password'] };
+    await this.options.report('user.changed', { user: user.name, source, fields });
+    const after = await this.#change(trial, 'one-time password used before', ({ user, secrets }) =>
+      secrets?.oneTime ? { user, secrets: { ...secrets, passwordHash, oneTime: false } } : undefined,
+    );
+    return { user: after };
   }
 
-  async #succeed(user: User, mfa?: Authenticated['mfa']): Promise<Authenticated> {
-    await this.options.lockout.clear(user.name);
-    return { user, ...(mfa && { mfa }) };
+  /** Changes the user's secrets, unless `change` finds that another login was faster: that is a failure. */
+  async #change(trial: Trial, tooLate: string, change: (before: Changing) => Changed | undefined): Promise<User> {
+    const late = wrong();
+    try {
+      return await this.options.store.change(trial.user, (before) => {
+        const changed = change(before);
+        if (!changed) throw late;
+        return changed;
+      });
+    } catch (cause) {
+      throw cause === late ? await this.#fail(trial, tooLate) : cause;
+    }
   }
 
-  async #fail(user: string, source: string, reason: string): Promise<PosternError> {
+  async #fail({ user, source, attempt: { lastUntil } }: Trial, reason: string): Promise<PosternError> {
     // Unknown names are counted too: a lockout must not show who exists.
-    const until = await this.options.lockout.fail(user);
-    if (until)
+    if (lastUntil)
       await this.options.report('user.locked_out', {
         source,
-        fields: { name: user, failures: maxFailures, until: until.toISOString() },
+        fields: { name: user, failures: maxFailures, until: lastUntil.toISOString() },
       });
     return this.#refuse(user, source, reason, wrong());
   }
@@ -124,9 +159,6 @@ export class Authenticator {
 }
 
 const wrong = (): PosternError => PosternError.public('unauthenticated', 'the user name or the password is wrong');
-
-const lockedOut = (until: Date): PosternError =>
-  PosternError.public('locked', `too many failed logins: locked until ${until.toISOString()}`);
 
 function reasonOf(user: User | undefined, matches: boolean): string {
   if (!user) return 'unknown user';

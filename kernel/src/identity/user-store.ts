@@ -7,6 +7,9 @@ import { user, userSecrets, type User, type UserSecrets } from './user.js';
 const lastGeneration = z.strictObject({ generation: z.int().positive() });
 const sealedText = z.strictObject({ sealed: z.string() });
 
+/** How often a change starts again when others write the same user. */
+const changeAttempts = 16;
+
 /** The prefix of the documents that replicas follow. */
 export const usersPrefix = 'users';
 
@@ -48,8 +51,21 @@ export class UserStore {
     });
   }
 
-  /** Changes both documents in one commit: neither can be older than the other. */
+  /**
+   * Changes both documents in one commit: neither can be older than the other.
+   * When others write them meanwhile, `change` is asked again with what they
+   * wrote. Rejects with `not_found`, and with what `change` throws.
+   */
   async change(name: string, change: (before: Changing) => Changed): Promise<User> {
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await this.#changeOnce(name, change);
+      } catch (cause) {
+        if (!PosternError.is(cause) || cause.code !== 'conflict' || attempt === changeAttempts) throw cause;
+      }
+  }
+
+  async #changeOnce(name: string, change: (before: Changing) => Changed): Promise<User> {
     const [before, secrets] = [await this.users.get(name), await this.#openSecrets(name)];
     if (!before) throw PosternError.public('not_found', `there is no user ${name}`);
     const after = change({ user: before.value, secrets: secrets?.value });
