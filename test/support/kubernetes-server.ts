@@ -53,14 +53,17 @@ export class KubernetesServer implements AsyncDisposable {
     readonly directory: string,
     readonly port: number,
     readonly authority: Authority,
-    readonly administrator: Issued,
   ) {}
+
+  /** A member of system:masters. */
+  get administrator(): Issued {
+    return this.authority.issue('admin', [], '/O=system:masters/CN=admin');
+  }
 
   static async start(version: string): Promise<KubernetesServer> {
     const directory = await mkdtemp(join(tmpdir(), 'postern-kubernetes-'));
     const authority = new Authority('kubernetes test');
-    const administrator = authority.issue('admin', [], '/O=system:masters/CN=admin');
-    const server = new KubernetesServer(version, directory, await freePort(), authority, administrator);
+    const server = new KubernetesServer(version, directory, await freePort(), authority);
     try {
       await server.#begin();
       return server;

@@ -89,17 +89,19 @@ function inGroup({ verb: method, parts: whole, query }: Parted, group: string): 
     if (parts[2] !== undefined && !ofNamespaces.has(parts[2])) parts = parts.slice(2);
   }
   const [resource = '', name = '', subresource = ''] = parts;
-  const full = `${resource}${group === '' ? '' : `.${group}`}${subresource === '' ? '' : `/${subresource}`}`;
   return {
     kind: 'resource',
     verb: finalVerb(verb, { name, subresource, query }),
-    resource: full,
+    resource: fullName(resource, group, subresource),
     subresource,
     namespace,
     name,
     query,
   };
 }
+
+const fullName = (resource: string, group: string, subresource: string): string =>
+  `${resource}${group === '' ? '' : `.${group}`}${subresource === '' ? '' : `/${subresource}`}`;
 
 function finalVerb(verb: string, about: { name: string; subresource: string; query: URLSearchParams }): string {
   const { name, subresource, query } = about;

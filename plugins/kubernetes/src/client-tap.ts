@@ -150,27 +150,23 @@ export class ClientTap {
     const { method, version, fields } = head;
     const request = readApiRequest(method, head.target);
     const subject = subjectOf(fields, this.grant.identity);
-    const { upgrade, close } = wishes(version, fields);
-    if (upgrade !== undefined && framing.kind !== 'none' && !(framing.kind === 'length' && framing.length === 0))
+    const wanted = wishes(version, fields);
+    if (wanted.upgrade !== undefined && !isEmpty(framing))
       throw PosternError.public('invalid_argument', 'a request that changes the protocol has no body');
+    const clean = withoutIdentity(forwardedFields(fields, wanted));
     const command = remoteCommand(request);
-    const clean = withoutIdentity(forwardedFields(fields, { upgrade, close }));
-    if (command && upgrade === undefined)
-      throw PosternError.public('invalid_argument', 'exec and attach need WebSocket or SPDY/3.1');
-    const narrowed = command && upgrade !== undefined ? narrowFramings(clean, upgrade) : undefined;
+    const narrowed = command ? narrowFramings(clean, wanted.upgrade) : { fields: clean, offered: [] };
     this.#sequence += 1;
     const exchange: Exchange = {
       sequence: this.#sequence,
       method,
       request,
       began: performance.now(),
-      upgrade,
-      offered: narrowed?.offered ?? [],
-      terminal: command?.terminal ?? false,
-      container: command?.container ?? '',
-      command: command?.command ?? [],
+      upgrade: wanted.upgrade,
+      offered: narrowed.offered,
+      command,
     };
-    return { subject, request, fields: narrowed?.fields ?? clean, exchange };
+    return { subject, request, fields: narrowed.fields, exchange };
   }
 
   /** Decided first, then recorded; the token is at hand before either has an effect. */
@@ -221,6 +217,9 @@ export class ClientTap {
     this.#close = close;
   }
 }
+
+const isEmpty = (framing: BodyFraming): boolean =>
+  framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0);
 
 /** A protocol that the API server has no use for is not passed on; no version of HTTP among them. */
 function wishes(version: '1.0' | '1.1', fields: HeaderFields): ConnectionOptions {

@@ -32,12 +32,20 @@ async function credentials({ files }: ClientProfile): Promise<{ print: string }>
     apiVersion: askedVersion(process.env['KUBERNETES_EXEC_INFO']),
     kind: 'ExecCredential',
     status: {
-      expirationTimestamp: new Date(new X509Certificate(certificate).validTo).toISOString(),
+      expirationTimestamp: expiryOf(certificate),
       clientCertificateData: certificate,
       clientKeyData: key,
     },
   };
   return { print: `${JSON.stringify(object)}\n` };
+}
+
+function expiryOf(certificate: string): string {
+  try {
+    return new Date(new X509Certificate(certificate).validTo).toISOString();
+  } catch (cause) {
+    throw PosternError.public('invalid_config', 'your certificate cannot be read; log in again: psh login', cause);
+  }
 }
 
 function askedVersion(info: string | undefined): string {

@@ -104,9 +104,10 @@ function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
 }
 
 /** The exit code in the causes of a status (`NonZeroExitCode` in k8s.io/client-go). */
-function exitCode(status: Readonly<Record<string, unknown>>): string | undefined {
-  const details = status['details'] as
-    { readonly causes?: readonly { readonly reason?: string; readonly message?: string }[] } | undefined;
-  const cause = Array.isArray(details?.causes) ? details.causes.find((one) => one?.reason === 'ExitCode') : undefined;
-  return typeof cause?.message === 'string' ? cause.message.slice(0, 16) : undefined;
+function exitCode({ details }: Readonly<Record<string, unknown>>): string | undefined {
+  const { causes } = (details ?? {}) as { readonly causes?: unknown };
+  if (!Array.isArray(causes)) return undefined;
+  const all = causes as readonly ({ readonly reason?: unknown; readonly message?: unknown } | null)[];
+  const code = all.find((one) => one?.reason === 'ExitCode')?.message;
+  return typeof code === 'string' ? code.slice(0, 16) : undefined;
 }

@@ -1,4 +1,5 @@
 import type { ApiRequest } from './api-request.js';
+import type { RemoteCommand } from './remote-command.js';
 
 /** One request that was forwarded, until its response is complete. */
 export interface Exchange {
@@ -10,12 +11,9 @@ export interface Exchange {
   readonly upgrade: string | undefined;
   /** What `exec` and `attach` may agree on; empty for everything else. */
   readonly offered: readonly string[];
-  readonly terminal: boolean;
-  readonly container: string;
-  readonly command: readonly string[];
+  /** What runs in a container, for `exec` and `attach`. */
+  readonly command: RemoteCommand | undefined;
 }
-
-export type Turn = 'ready' | 'switched';
 
 /**
  * Who speaks on a connection. One request is answered before the next is

@@ -13,7 +13,7 @@ export class Journal {
   ) {}
 
   /** Settles when what was seen may have its effect. */
-  write<N extends keyof Events & string>(name: N, fields: EventFields<N>): Hold {
+  write<N extends keyof Events>(name: N, fields: EventFields<N>): Hold {
     return both(this.audit.emit(name, fields), this.recording.mark(name, fields));
   }
 }

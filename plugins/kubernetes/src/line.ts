@@ -4,7 +4,6 @@ import { Turns, type Exchange } from './exchange.js';
 import type { Subject } from './impersonation.js';
 import type { Journal } from './journal.js';
 import type { Kubernetes } from './protocol.js';
-import { remoteCommand } from './remote-command.js';
 import type { TokenSource } from './token-source.js';
 
 /** What both directions of one connection share. */
@@ -21,12 +20,11 @@ export class Line {
   ) {}
 
   /** Records a request. It may be sent when this has settled. */
-  requested({ sequence, method, request }: Exchange, { user, groups, chosen }: Subject): Hold {
+  requested({ sequence, method, request, command }: Exchange, { user, groups, chosen }: Subject): Hold {
     const who = { user, groups: [...groups], ...(chosen && { chosen }) };
     const where = { connection: this.connection, sequence, method };
     if (request.kind === 'path') return this.journal.write('request', { ...where, path: request.path, ...who });
     const { verb, resource, namespace, name } = request;
-    const command = remoteCommand(request);
     return this.journal.write('request', {
       ...where,
       verb,

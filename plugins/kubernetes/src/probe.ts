@@ -7,7 +7,8 @@ const limit = 65_536;
 
 /** Asks an API server for its version, as nobody: that it has a certificate as expected and speaks HTTP is enough. */
 export class KubernetesProbe implements Probe<Kubernetes> {
-  async probe({ resource, signal, dial }: ProbeContext<Kubernetes>): Promise<Health> {
+  async probe(context: ProbeContext<Kubernetes>): Promise<Health> {
+    const { resource, signal } = context;
     let reached = false;
     try {
       const config = kubernetes.config.parse({});
@@ -16,7 +17,7 @@ export class KubernetesProbe implements Probe<Kubernetes> {
         config,
         signal,
         dial: async () => {
-          const socket = await dial();
+          const socket = await context.dial();
           reached = true;
           return socket;
         },

@@ -47,14 +47,11 @@ export interface Narrowed {
  * Offers the API server only those framings of a client's that can be followed
  * here, and no compression. Throws `invalid_argument` where none is left.
  */
-export function narrowFramings(fields: HeaderFields, upgrade: string): Narrowed {
-  const protocol = upgrade.toLowerCase();
+export function narrowFramings(fields: HeaderFields, upgrade: string | undefined): Narrowed {
+  const protocol = upgrade?.toLowerCase();
   if (protocol === 'websocket') return narrowed(fields, 'Sec-WebSocket-Protocol');
   if (protocol === 'spdy/3.1') return narrowed(fields, 'X-Stream-Protocol-Version');
-  throw PosternError.public(
-    'invalid_argument',
-    `${upgrade.slice(0, 64)} is not spoken here: use WebSocket or SPDY/3.1`,
-  );
+  throw PosternError.public('invalid_argument', 'exec and attach need WebSocket or SPDY/3.1');
 }
 
 function narrowed(fields: HeaderFields, name: string): Narrowed {

@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
-import { PosternError, type Hold, type Tapped } from '@postern/plugin-sdk';
+import { PosternError, type Hold, type Recording, type Tapped } from '@postern/plugin-sdk';
 import {
   BodyTracker,
   HeadCollector,
+  HttpRefusal,
   readResponseHead,
   responseFraming,
   type ResponseHead,
@@ -26,13 +27,26 @@ export class UpstreamTap {
 
   readonly tap = (chunk: Buffer): Tapped | Promise<Tapped> => {
     const { conversation } = this.line;
-    const hold = conversation ? conversation.fromServer(chunk) : this.#advance(chunk);
+    if (!conversation) return this.#answer(chunk);
+    const hold = conversation.fromServer(chunk);
     return hold ? hold.then(() => chunk) : undefined;
   };
 
+  #answer(chunk: Buffer): Tapped | Promise<Tapped> {
+    // A head goes on when it is whole and was recorded; usually that is one chunk.
+    const out: Buffer[] | undefined = this.#collector.empty ? undefined : [];
+    try {
+      const { hold, end } = this.#advance(chunk, out);
+      const sound = out === undefined ? chunk.subarray(0, end) : Buffer.concat(out);
+      return hold ? hold.then(() => sound) : sound;
+    } catch (cause) {
+      throw cause instanceof HttpRefusal ? broken(`the api server breaks the protocol: ${cause.message}`) : cause;
+    }
+  }
+
   /** True where nothing of a response is on its way, so that a whole one could be said. */
   get between(): boolean {
-    return this.#collector.empty && !this.#body;
+    return !this.#body;
   }
 
   /** True within an endless list of events, between two pieces of it. */
@@ -40,24 +54,33 @@ export class UpstreamTap {
     return this.#chunkedList && this.#body?.betweenChunks === true;
   }
 
-  #advance(chunk: Buffer, from = 0): Hold {
+  /** `end` is where the last head or body in the chunk ended; what is behind it is kept. */
+  #advance(chunk: Buffer, out: Buffer[] | undefined): { readonly hold: Hold; readonly end: number } {
     let hold: Hold = undefined;
-    for (let at = from; at < chunk.length;) {
+    let at = 0;
+    while (at < chunk.length) {
       if (this.#body) {
-        at = this.#body.take(chunk, at);
+        const end = this.#body.take(chunk, at);
+        out?.push(chunk.subarray(at, end));
+        at = end;
         if (this.#body.done) this.#finish();
         continue;
       }
       const found = this.#collector.take(chunk, at);
       if (!found) break;
+      out?.push(found.head);
       at = found.end;
       const { pending } = this.line.turns;
       if (!pending) throw broken('the api server answers what nobody has asked');
       const head = readResponseHead(found.head);
-      if (head.status === 101) return both(hold, this.#switch(head, pending, chunk.subarray(at)));
+      if (head.status === 101) {
+        const rest = chunk.subarray(at);
+        out?.push(rest);
+        return { hold: both(hold, this.#switch(head, pending, rest)), end: chunk.length };
+      }
       hold = both(hold, this.#begin(head, pending));
     }
-    return hold;
+    return { hold, end: at };
   }
 
   #begin(head: ResponseHead, exchange: Exchange): Hold {
@@ -91,16 +114,17 @@ export class UpstreamTap {
     this.line.turns.switchOver();
   }
 
-  async #record({ request, terminal, container, command, sequence }: Exchange) {
+  async #record({ request, command, sequence }: Exchange): Promise<Recording | undefined> {
     const { record_exec: which } = this.line.context.config;
-    if (which === 'none' || (which === 'terminals' && !terminal) || request.kind !== 'resource') return undefined;
+    if (which === 'none' || !command || request.kind !== 'resource') return undefined;
+    if (which === 'terminals' && !command.terminal) return undefined;
     return this.line.context.record('terminal', {
       connection: this.line.connection,
       sequence,
       namespace: request.namespace,
       pod: request.name,
-      ...(container !== '' && { container }),
-      command: command.join(' '),
+      ...(command.container !== '' && { container: command.container }),
+      command: command.command.join(' '),
       columns: 80,
       rows: 24,
     });

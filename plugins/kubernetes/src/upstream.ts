@@ -10,7 +10,7 @@ export interface ConnectOptions {
   readonly spec: KubernetesSpec;
   readonly config: ConfigOf<Kubernetes>;
   readonly signal: AbortSignal;
-  dial(): Promise<Duplex>;
+  readonly dial: () => Promise<Duplex>;
 }
 
 /**
