@@ -5,12 +5,17 @@ set -euo pipefail
 packages=(
   openssh-client openssh-server rsync
   postgresql-15 postgresql-client-15 postgresql-contrib
+  etcd-server containerd runc busybox-static jq make
   memcached redis-server redis-tools
+  mariadb-server mariadb-client sysbench python3-pymysql
   bsdutils bsdextrautils util-linux
   expect tmux openssl procps
   haproxy stunnel4 pgbouncer
   xvfb x11-utils
 )
+
+# Elsewhere kubectl comes from other packages, which this one would get in the way of.
+command -v kubectl >/dev/null || packages+=(kubernetes-client)
 
 missing=()
 for package in "${packages[@]}"; do
