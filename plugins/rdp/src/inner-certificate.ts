@@ -41,8 +41,8 @@ const utcTime = (date: Date): Buffer =>
   element(0x17, Buffer.from(`${date.toISOString().replace(/[-:T]/g, '').slice(2, 14)}Z`));
 
 /** What the BIT STRING in a certificate's public key holds: the part that CredSSP binds. */
-export function subjectPublicKey(certificate: Buffer): Buffer {
-  const info = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
+export function subjectPublicKey(certificate: X509Certificate): Buffer {
+  const info = certificate.publicKey.export({ type: 'spki', format: 'der' });
   const [, bits] = children(readElement(info).body);
   return Buffer.from(bits?.body.subarray(1) ?? octets(info));
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type X509Certificate } from 'node:crypto';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
@@ -35,15 +35,14 @@ export interface UpstreamOptions {
 export async function openUpstream(options: UpstreamOptions, account: Account): Promise<Upstream> {
   return withLine(options, async (socket) => {
     const selected = await negotiate(socket, options.spec, account.user);
-    const line = await encrypt(socket, options.spec);
-    const certificate = line.getPeerX509Certificate()?.raw ?? Buffer.alloc(0);
+    const { line, certificate } = await encrypt(socket, options.spec);
     if (selected === security.hybrid) await logIn(line, certificate, account);
     return {
       stream: line,
       selectedProtocol: selected,
       security: selected === security.hybrid ? 'nla' : 'tls',
       tlsVersion: line.getProtocol() ?? '',
-      certificate: createHash('sha256').update(certificate).digest('hex'),
+      certificate: createHash('sha256').update(certificate.raw).digest('hex'),
     };
   });
 }
@@ -52,7 +51,7 @@ export async function openUpstream(options: UpstreamOptions, account: Account): 
 export async function probeUpstream(options: UpstreamOptions): Promise<void> {
   await withLine(options, async (socket) => {
     await negotiate(socket, options.spec, '');
-    (await encrypt(socket, options.spec)).destroy();
+    (await encrypt(socket, options.spec)).line.destroy();
   });
 }
 
@@ -117,7 +116,12 @@ async function negotiate(socket: Duplex, spec: RdpSpec, user: string): Promise<n
   return answer.protocol;
 }
 
-async function encrypt(socket: Duplex, { host, tls: wanted }: RdpSpec): Promise<tls.TLSSocket> {
+interface Encrypted {
+  readonly line: tls.TLSSocket;
+  readonly certificate: X509Certificate;
+}
+
+async function encrypt(socket: Duplex, { host, tls: wanted }: RdpSpec): Promise<Encrypted> {
   const name = wanted.server_name ?? host;
   const line = tls.connect({
     socket,
@@ -140,15 +144,16 @@ async function encrypt(socket: Duplex, { host, tls: wanted }: RdpSpec): Promise<
       .once('error', (cause: Error) => reject(failed(cause)))
       .once('close', () => reject(failed()));
   });
-  const shown = createHash('sha256')
-    .update(line.getPeerX509Certificate()?.raw ?? '')
-    .digest('hex');
+  // Asked for once: a second call finds nothing.
+  const certificate = line.getPeerX509Certificate();
+  if (!certificate) throw failed(new Error('no certificate was shown'));
+  const shown = createHash('sha256').update(certificate.raw).digest('hex');
   if (wanted.mode === 'fingerprint' && !wanted.fingerprints.includes(shown))
     throw failed(new Error(`the certificate's sha-256 is ${shown}`));
-  return line;
+  return { line, certificate };
 }
 
-async function logIn(line: tls.TLSSocket, certificate: Buffer, account: Account): Promise<void> {
+async function logIn(line: tls.TLSSocket, certificate: X509Certificate, account: Account): Promise<void> {
   const reader = new FrameReader(line, maxCredSspBytes);
   const read = async (): Promise<Buffer> => {
     let head = await reader.bytes(2);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
@@ -98,7 +98,7 @@ export class FakeDesktop implements AsyncDisposable {
   }
 
   async #nla(line: Duplex, frames: FrameReader) {
-    const publicKey = subjectPublicKey(this.certificate.der);
+    const publicKey = subjectPublicKey(new X509Certificate(this.certificate.der));
     const ntlm = new NtlmServer(desktopPassword);
     const first = readTsRequest(await nextElement(frames));
     await write(line, writeTsRequest({ version: 6, token: ntlm.challenge(first.token ?? Buffer.alloc(0)) }));
