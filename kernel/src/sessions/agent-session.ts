@@ -15,7 +15,7 @@ import type {
 import { defaultLimits, type Admission, type Outcome, type SessionHost } from '@postern/plugin-sdk/host';
 import { verifyOpenSshUserCertificate } from '../certificates/index.js';
 import type { ResourceDocument } from '../cluster/documents.js';
-import type { Allowed } from '../rbac/index.js';
+import { mayBecome, type Allowed } from '../rbac/index.js';
 import { decideWanted, denialIn } from './admission.js';
 import { AdmittedSession } from './admitted-session.js';
 import type { AgentServices } from './agent-services.js';
@@ -38,10 +38,10 @@ export interface AgentSessionOptions {
   readonly client: Duplex;
   readonly seats: Seats;
   readonly server: ServerCredentials;
-  /** What TLS brought: an identity, or why there is none. */
+  /** What TLS brought: an identity, or why there is none; `detail` is for operators. */
   readonly presented:
     | { readonly identity: Identity; readonly certificate: SessionProof['certificate'] }
-    | { readonly denial: Denial }
+    | { readonly denial: Denial; readonly detail: string }
     | undefined;
   /** Aborts when the agent stops; the reason is a {@link Denial}. */
   readonly signal: AbortSignal;
@@ -66,6 +66,8 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   readonly limits = defaultLimits;
   readonly signal: AbortSignal;
   #certificate: SessionProof['certificate'] | undefined;
+  /** Why the last credential was not believed, for operators. */
+  #distrust: string | undefined;
   readonly #reporter: SessionReporter;
   #seat: Seat | undefined;
   #release = (): void => {};
@@ -88,6 +90,7 @@ export class AgentSession implements SessionHost<AnyProtocol> {
     this.log = services.log;
     this.identity = presented && 'identity' in presented ? presented.identity : undefined;
     this.#certificate = presented && 'identity' in presented ? presented.certificate : undefined;
+    this.#distrust = presented && 'denial' in presented ? presented.detail : undefined;
   }
 
   /** Until it is admitted, a connection is a session of its own. */
@@ -101,9 +104,15 @@ export class AgentSession implements SessionHost<AnyProtocol> {
 
   async verify({ blob }: { readonly kind: 'openssh-certificate'; readonly blob: Buffer }): Promise<Identity> {
     const { view, now } = this.services;
-    const identity = verifyOpenSshUserCertificate(blob, [view.trust('user')], now());
-    this.#certificate = { kind: 'openssh', blob };
-    return identity;
+    try {
+      const identity = verifyOpenSshUserCertificate(blob, [view.trust('user')], now());
+      this.#certificate = { kind: 'openssh', blob };
+      this.#distrust = undefined;
+      return identity;
+    } catch (cause) {
+      this.#distrust = PosternError.from(cause).message;
+      throw cause;
+    }
   }
 
   async admit(identity: Identity | undefined, ask: unknown): Promise<Admission> {
@@ -134,19 +143,21 @@ export class AgentSession implements SessionHost<AnyProtocol> {
 
   async refused({ code, message }: Denial): Promise<void> {
     const hostname = `${this.resource.name}.${this.resource.kind}`;
-    await this.#report('connection.refused', { code, message, hostname });
+    await this.#report('connection.refused', { code, message, ...this.#detail, hostname });
   }
 
-  credentials(_identity: Identity, ask: unknown): Credentials {
+  credentials(identity: Identity, ask: unknown): Credentials {
     const certificate = this.#certificate;
     if (!certificate) throw new PosternError('internal', 'a session without a certificate has no credentials');
     const { kind, name } = this.resource;
-    return new SessionCredentials(this.services, {
-      session: this.id,
-      resource: { kind, name },
-      ask,
-      certificate,
-      source: this.source,
+    return new SessionCredentials({
+      services: this.services,
+      proof: { session: this.id, resource: { kind, name }, ask, certificate, source: this.source },
+      mayReuse: (principal) => {
+        const decision = this.#decide(identity, ask, 'session');
+        // Who asks for every event to be in the log before its effect wants this one there too.
+        return decision.allowed && decision.options.audit !== 'strict' && mayBecome(decision, principal);
+      },
     });
   }
 
@@ -165,6 +176,10 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   async end(outcome: Outcome): Promise<void> {
     this.#release();
     await this.#seat?.leave(outcome);
+  }
+
+  get #detail(): { readonly detail?: string } {
+    return this.#distrust === undefined ? {} : { detail: this.#distrust };
   }
 
   get #session(): AdmittedSession {
@@ -221,7 +236,8 @@ export class AgentSession implements SessionHost<AnyProtocol> {
   }
 
   async #deny(identity: Identity | undefined, ask: unknown, denial: Denial): Promise<Admission & { allowed: false }> {
-    await this.#report('session.denied', deniedFields(this.connection, denial, { identity, ask }), identity);
+    const fields = deniedFields(this.connection, denial, { identity, ask });
+    await this.#report('session.denied', { ...fields, ...(!identity && this.#detail) }, identity);
     return { allowed: false, denial };
   }
 

@@ -153,7 +153,7 @@ export class Agent implements AsyncDisposable {
       const identity = verifyUserCertificate(certificate, [view.trust('user')], now());
       return { identity, certificate: { kind: 'x509', pem: certificate.toString() } };
     } catch (cause) {
-      return { denial: denialOf(cause) };
+      return { denial: denialOf(cause), detail: PosternError.from(cause).message };
     }
   }
 

@@ -136,6 +136,11 @@ describe('a client with a certificate that must not be believed', () => {
         [['session.denied', undefined, code]],
       );
       assert.equal(await bystander.ask('say here'), 'ok here');
+      // What the client hears is for everybody; why it is not believed is for operators.
+      const { message, detail } = events[0]?.fields ?? {};
+      if (credential === undefined) return assert.equal(detail, undefined);
+      assert.ok(typeof detail === 'string' && detail.length > 10, String(detail));
+      assert.ok(typeof message === 'string' && !message.includes(detail));
     });
 
   it('is let in with a true one', async () => {

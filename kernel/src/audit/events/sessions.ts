@@ -27,6 +27,7 @@ export const sessionEvents = {
     connection: field.public(z.int().nonnegative().optional()),
     code: field.public(z.string()),
     message: field.public(z.string()),
+    detail: field.sensitive(z.string().optional()),
     ask: field.sensitive(ask.optional()),
     roles: field.public(z.array(z.string()).optional()),
     serial: field.public(z.string().optional()),
@@ -34,6 +35,7 @@ export const sessionEvents = {
   'connection.refused': event('A connection was turned away before anybody knew whose it was.', {
     code: field.public(z.string()),
     message: field.public(z.string()),
+    detail: field.sensitive(z.string().optional()),
     hostname: field.public(z.string().max(255).optional()),
     serial: field.public(z.string().optional()),
   }),
