@@ -1,5 +1,6 @@
 import type { Plugin } from '@postern/plugin-sdk';
 import kubernetes from '@postern/plugin-kubernetes';
+import mysql from '@postern/plugin-mysql';
 import redis from '@postern/plugin-redis';
 import postgres from '@postern/plugin-postgres';
 import ssh from '@postern/plugin-ssh';
@@ -8,6 +9,7 @@ import ssh from '@postern/plugin-ssh';
 export const standardPlugins: readonly Plugin[] = [
   ssh as Plugin,
   postgres as Plugin,
+  mysql as Plugin,
   redis as Plugin,
   kubernetes as Plugin,
 ];

@@ -101,8 +101,7 @@ export class ClientTap {
   /** What a command needs beyond the grant of the session. */
   #decide(byte: number, { head }: SeenPayload): Hold {
     const { grant } = this.options;
-    const { user, database } = grant.ask;
-    if (isReplication(byte)) return grant.check({ user, database, replication: true });
+    if (isReplication(byte)) return grant.check({ ...grant.ask, replication: true });
     if (byte === command.initDatabase) return this.#enter([head.toString('utf8', 1)]);
     if (byte === command.query) return this.#enter(schemasUsed(head.toString('utf8', 1)));
   }

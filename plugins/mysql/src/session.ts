@@ -13,8 +13,9 @@ import {
 } from '@postern/plugin-sdk';
 import { Conversation } from './conversation.js';
 import { denialError } from './denial-error.js';
-import { encodeGreeting, isSslRequest, parseResponse, type HandshakeResponse } from './handshake.js';
-import { greetingFor, LearnedGreetingsToken, type LearnedGreetings } from './learned-greetings.js';
+import { capability } from './capabilities.js';
+import { encodeGreeting, isSslRequest, parseResponse, type Greeting, type HandshakeResponse } from './handshake.js';
+import { greetingFor, LearnedGreetingsToken, usualGreeting, type LearnedGreetings } from './learned-greetings.js';
 import { maxLoginBytes } from './login.js';
 import type { Mysql, MysqlAsk } from './protocol.js';
 import { UpstreamRefusal } from './upstream-refusal.js';
@@ -31,6 +32,8 @@ const proofAccepted = Buffer.from([1, 3]);
 @injectable()
 export class MysqlSession implements Session<Mysql> {
   #response: HandshakeResponse | undefined;
+  /** What the client was told that the server can do. */
+  #offered: Pick<Greeting, 'capabilities' | 'mariadb'> = usualGreeting;
   /** Of the next packet to the client, during its login. */
   #sequence = 0;
   #conversation: Conversation | undefined;
@@ -49,6 +52,7 @@ export class MysqlSession implements Session<Mysql> {
     // Whoever names no protocol was greeted on a port of the proxy, before TLS.
     if (client.alpn !== undefined) {
       const greeting = greetingFor(this.greetings.offer(name, spec.local_files), client.connection);
+      this.#offered = greeting;
       await write(client.stream, encodePacket(0, encodeGreeting(greeting)));
       this.#sequence = 1;
     } else this.#sequence = 2;
@@ -61,12 +65,22 @@ export class MysqlSession implements Session<Mysql> {
           'protocol_violation',
           'this connection is encrypted already; switch TLS off (--skip-ssl)',
         );
-      this.#response = parseResponse(payload);
+      this.#response = this.#accept(parseResponse(payload));
     } finally {
       this.#early = Buffer.from(reader.release());
     }
     const { user, database } = this.#response;
     return { user, replication: false, ...(database !== undefined && { database }) };
+  }
+
+  /** Some clients claim what they were not offered, and mean nothing by it. A schema goes on by itself. */
+  #accept(response: HandshakeResponse): HandshakeResponse {
+    const { capabilities, mariadb } = this.#offered;
+    return {
+      ...response,
+      capabilities: (response.capabilities & capabilities & ~capability.connectWithDatabase) >>> 0,
+      mariadb: (response.mariadb & mariadb) >>> 0,
+    };
   }
 
   async serve(client: ClientLink, grant: Grant<Mysql>): Promise<void> {

@@ -30,7 +30,9 @@ export interface DialOptions {
   greeted(greeting: Greeting): void;
 }
 
-/** Connects and logs in with the client's settings. Rejects with `upstream_unreachable`, `upstream_auth`, or an UpstreamRefusal. */
+/**
+ * Connects and logs in with the client's settings, of whose abilities `client` has those that it was offered. Rejects with `upstream_unreachable`, `upstream_auth`, or an UpstreamRefusal.
+ */
 export async function openUpstream(options: DialOptions, client: HandshakeResponse): Promise<Upstream> {
   const { grant, spec, timeoutMs, signal } = options;
   const password = await passwordFor(grant, spec.auth);
@@ -72,13 +74,8 @@ async function converse(socket: Duplex, { options, client, password, security }:
   const greeting = parseGreeting((await readGreeting(reader)).payload);
   const early = reader.release().length > 0;
   options.greeted(greeting);
-  const missing =
-    client.capabilities &
-    ~greeting.capabilities &
-    ~capability.ssl &
-    ~capability.connectWithDatabase &
-    ~capability.longPassword;
-  if (missing !== 0)
+  // A server of MariaDB clears the flag by which it says that it has flags of its own.
+  if ((client.capabilities & ~greeting.capabilities & ~capability.longPassword) !== 0)
     throw PosternError.public('unavailable', 'the database can do less than was promised to the client; connect again');
   const { user, database } = grant.ask;
   const capabilities = capabilitiesFor(client, database, security !== undefined);
@@ -101,7 +98,7 @@ async function converse(socket: Duplex, { options, client, password, security }:
 function capabilitiesFor(client: HandshakeResponse, database: string | undefined, encrypted: boolean): number {
   const always = capability.protocol41 | capability.secureConnection | capability.pluginAuth;
   const depends = (database === undefined ? 0 : capability.connectWithDatabase) | (encrypted ? capability.ssl : 0);
-  return ((client.capabilities & ~capability.connectWithDatabase & ~capability.ssl) | always | depends) >>> 0;
+  return (client.capabilities | always | depends) >>> 0;
 }
 
 /** The password of a grant's user; `undefined` where there is none. */

@@ -31,6 +31,7 @@ const ok = /^[^]{3}\x03\0\0\0/;
 const enter: readonly Step[] = [{ send: login('bench') }, { expect: ok }];
 
 describe('with a real server', function () {
+  this.timeout(60_000);
   before(function () {
     needMariadb(this);
   });

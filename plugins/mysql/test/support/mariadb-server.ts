@@ -51,7 +51,7 @@ export class MariadbServer implements AsyncDisposable {
     const port = await freePort();
     const options = [
       ...['--no-defaults', `--datadir=${data}`, `--socket=${join(directory, 'socket')}`, `--port=${port}`],
-      ...['--bind-address=127.0.0.1', '--skip-name-resolve', '--local-infile=1', '--max-allowed-packet=64M'],
+      ...['--bind-address=127.0.0.1', '--skip-name-resolve', '--local-infile=1', '--max-allowed-packet=256M'],
       ...[
         '--innodb-flush-log-at-trx-commit=0',
         '--innodb-buffer-pool-size=32M',
