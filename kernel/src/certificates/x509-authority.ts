@@ -4,7 +4,7 @@ import { isConstrained, type AuthorityKind } from './authority-kind.js';
 import { authorityLifetimeMs, clockSkewMs } from './lifetime.js';
 import type { SigningKey } from './signing-key.js';
 import { buildCertificate, keyIdentifier, x509Name, type X509Issuer } from './x509-build.js';
-import { basicConstraints, keyUsage, nameConstraints } from './x509-extension.js';
+import { authorityKeyIdentifier, basicConstraints, keyUsage, nameConstraints } from './x509-extension.js';
 import { readCertificateFields } from './x509-fields.js';
 
 /** Makes the self-signed certificate of an authority: no intermediate below it, `host` and `db` held to their cluster. */
@@ -42,6 +42,8 @@ export async function createAuthorityCertificate(
 /** An authority that can issue: its certificate's end, and what {@link buildCertificate} signs with. */
 export interface X509Authority extends X509Issuer {
   readonly notAfter: Date;
+  /** The extension that says so in every certificate of this authority. */
+  readonly identifier: Buffer;
 }
 
 /** Joins an authority's certificate to its private half. Rejects with `internal` where they do not belong together. */
@@ -50,5 +52,5 @@ export function openAuthority(kind: AuthorityKind, pem: string, key: SigningKey)
   if (!certificate.publicKey.equals(key.publicKey))
     throw new PosternError('internal', `the key of the ${kind} authority is not that of its certificate`);
   const { subject, notAfter } = readCertificateFields(certificate.raw);
-  return { name: subject, key, notAfter };
+  return { name: subject, key, notAfter, identifier: authorityKeyIdentifier(keyIdentifier(key.publicKey)) };
 }

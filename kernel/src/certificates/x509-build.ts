@@ -48,8 +48,7 @@ export const x509Name = (
   );
 
 /** The key identifier of a public key: the first 160 bits of the SHA-256 of its DER (RFC 7093 section 2). */
-export const keyIdentifier = (publicKey: KeyObject): Buffer =>
-  createHash('sha256').update(spki(publicKey)).digest().subarray(0, 20);
+export const keyIdentifier = (publicKey: KeyObject): Buffer => identifierOf(spki(publicKey));
 
 /** Assembles and signs a certificate, and checks what came out before anybody receives it. */
 export async function buildCertificate(template: X509Template, issuer: X509Issuer): Promise<IssuedX509> {
@@ -59,12 +58,13 @@ export async function buildCertificate(template: X509Template, issuer: X509Issue
   const made = new X509Certificate(derElement(derTag.sequence, body, ecdsaWithSha256, signature));
   if (!made.verify(issuer.key.publicKey) || made.serialNumber !== serial.toString('hex').toUpperCase())
     throw new PosternError('internal', 'a new certificate does not verify');
-  return { pem: made.toString(), serial: serial.toString('hex'), notAfter: template.period.notAfter };
+  return { pem: pemOf(made.raw), serial: serial.toString('hex'), notAfter: template.period.notAfter };
 }
 
 /** The TBSCertificate of RFC 5280 section 4.1. */
-const encodeBody = ({ subject, publicKey, period, extensions }: X509Template, issuer: Buffer, serial: Buffer): Buffer =>
-  derElement(
+function encodeBody({ subject, publicKey, period, extensions }: X509Template, issuer: Buffer, serial: Buffer): Buffer {
+  const key = spki(publicKey);
+  return derElement(
     derTag.sequence,
     version3,
     derInteger(serial),
@@ -72,12 +72,10 @@ const encodeBody = ({ subject, publicKey, period, extensions }: X509Template, is
     issuer,
     derElement(derTag.sequence, encodeTime(period.notBefore), encodeTime(period.notAfter)),
     subject,
-    spki(publicKey),
-    derElement(
-      derContext(3),
-      derElement(derTag.sequence, ...extensions, subjectKeyIdentifier(keyIdentifier(publicKey))),
-    ),
+    key,
+    derElement(derContext(3), derElement(derTag.sequence, ...extensions, subjectKeyIdentifier(identifierOf(key)))),
   );
+}
 
 const version3 = derElement(derContext(0), derInteger(Buffer.from([2])));
 
@@ -109,5 +107,13 @@ function randomSerial(): Buffer {
   bytes.writeUInt8((bytes.readUInt8(0) & 0x3f) | 0x40, 0);
   return bytes;
 }
+
+/** Lines of 64 characters (RFC 7468 section 3). */
+function pemOf(der: Buffer): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}
+
+const identifierOf = (encodedKey: Buffer): Buffer => createHash('sha256').update(encodedKey).digest().subarray(0, 20);
 
 const spki = (key: KeyObject): Buffer => key.export({ format: 'der', type: 'spki' });

@@ -3,15 +3,8 @@ import { encodeIdentityExtension, identityOid, type IdentityClaims } from './ide
 import type { Period } from './lifetime.js';
 import { encodeServiceExtension, serviceOid, type ServiceClaims } from './service-extension.js';
 import type { X509Authority } from './x509-authority.js';
-import { buildCertificate, keyIdentifier, x509Name, type IssuedX509 } from './x509-build.js';
-import {
-  alternativeNames,
-  authorityKeyIdentifier,
-  basicConstraints,
-  encodeExtension,
-  extendedKeyUsage,
-  keyUsage,
-} from './x509-extension.js';
+import { buildCertificate, x509Name, type IssuedX509 } from './x509-build.js';
+import { alternativeNames, basicConstraints, encodeExtension, extendedKeyUsage, keyUsage } from './x509-extension.js';
 
 /** Extended key usages (RFC 5280 section 4.2.1.12). */
 export const serverAuth = '1.3.6.1.5.5.7.3.1';
@@ -82,7 +75,7 @@ function issue(leaf: Leaf, authority: X509Authority, profile: Profile): Promise<
         keyUsage('digital signature'),
         extendedKeyUsage(usages),
         ...(names.length > 0 ? [alternativeNames(names)] : []),
-        authorityKeyIdentifier(keyIdentifier(authority.key.publicKey)),
+        authority.identifier,
         ...(extension ? [extension] : []),
       ],
     },

@@ -4,6 +4,7 @@ import type { PluginSet } from '../plugins/index.js';
 import { parseDuration } from '../rbac/index.js';
 import {
   Agent,
+  ClientCertificates,
   loadRuntimes,
   ResourceDialer,
   SecretReader,
@@ -54,6 +55,7 @@ export async function openAgent(parts: ProcessParts): Promise<Agent> {
       report: auth.report,
       now,
     }),
+    certificates: new ClientCertificates({ authority: () => state.view.bundle('db_client'), now }),
     events: state.events,
     recordings: state.recordings,
     secrets: new SecretReader(secrets),

@@ -81,7 +81,7 @@ export class AdmittedSession {
    * Takes a connection in: its bytes are the session's, and its signal aborts
    * when the session must end, with a {@link Denial} as its reason.
    */
-  attach(client: Duplex): { readonly signal: AbortSignal; release(): void } {
+  attach(client: Duplex): { readonly signal: AbortSignal; readonly release: () => void } {
     this.#traffic.add(client);
     return this.#cuts.open();
   }

@@ -2,6 +2,7 @@ import type { AnyProtocol, Hold, Logger } from '@postern/plugin-sdk';
 import type { EventDraft } from '../audit/index.js';
 import type { ClusterView } from '../cluster/cluster-view.js';
 import type { RecordingStore } from '../recordings/index.js';
+import type { ClientCertificates } from './client-certificates.js';
 import type { ResourceDialer } from './dialer.js';
 import type { LiveSessions } from './live-sessions.js';
 import type { SecretReader } from './secret-reader.js';
@@ -20,6 +21,7 @@ export interface AgentServices {
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
   readonly view: ClusterView;
   readonly signing: SessionSigning;
+  readonly certificates: ClientCertificates;
   readonly events: EventPort;
   readonly recordings: RecordingStore;
   readonly secrets: SecretReader;

@@ -1,5 +1,6 @@
 export { Agent, type AgentOptions } from './agent.js';
 export { type AgentServices, type EventPort } from './agent-services.js';
+export { ClientCertificates } from './client-certificates.js';
 export { decideWanted, denialIn } from './admission.js';
 export { ResourceDialer } from './dialer.js';
 export { LiveSessions, type LiveSession } from './live-sessions.js';

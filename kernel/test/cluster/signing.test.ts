@@ -200,5 +200,25 @@ describe('an agent that asks for a signature', () => {
       const types = (await cluster.events({ session: id })).map(({ type }) => type);
       assert.deepEqual(types, ['session.start', ...Array<string>(3).fill('certificate.issued')]);
     });
+
+    it('gets one certificate for a name, however many sessions become it', async () => {
+      const [other] = await hello(cluster, ben);
+      const session = await sessionOf(other);
+      for (let i = 0; i < 3; i += 1) assert.equal(await other.ask('become app-admin'), 'ok CN=app-admin true');
+      assert.equal(await other.ask('become reader'), 'ok CN=reader true');
+      await other.send('bye');
+      await endOf(cluster, session);
+      const issued = await cluster.events({ session, types: ['certificate.issued'] });
+      assert.deepEqual(
+        issued.map(({ fields }) => fields['subject']),
+        ['app-admin'],
+      );
+    });
+
+    it('gets no certificate of an earlier session where its own roles deny the name', async () => {
+      assert.equal(await client.ask('become app-admin'), 'error access_denied');
+      const last = (await cluster.events({ types: ['certificate'] })).at(-1);
+      assert.deepEqual([last?.type, last?.fields['subject']], ['certificate.refused', 'app-admin']);
+    });
   });
 });
