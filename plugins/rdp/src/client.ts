@@ -23,8 +23,8 @@ export const rdpClient: ClientModule<Rdp> = {
       args: [
         `/v:${local.host}:${local.port}`,
         `/u:${loginFor(target, options)}`,
-        // An empty password, so that nobody asks: the agent has the real one.
-        '/p:',
+        // Anything but nothing, so that the client does not ask for it: the agent has the real one.
+        '/p:vaulted',
         '/sec:tls',
         // The gateway has proved itself by the mutual TLS around this, which the forwarder holds as long as the
         // client runs; the certificate inside is of no authority, and comparing it would prove nothing more.

@@ -21,6 +21,7 @@ export async function openWeb(stream: Duplex, name: string, certificate: Buffer)
   const channel = new WebSocketStream(socket);
   const reader = new FrameReader(channel, maxCleanPathBytes);
   let head = Buffer.from(await reader.bytes(2));
+  if (head[0] !== 0x30) throw PosternError.public('protocol_violation', 'RDCleanPath is due');
   let length: number | undefined;
   while ((length = checked(() => elementLength(head, maxCleanPathBytes))) === undefined)
     head = Buffer.concat([head, await reader.bytes(1)]);
