@@ -75,7 +75,9 @@ async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<
   let started = false;
   // Kept before all that has sessions: when it is said, they are over.
   shutdown.after('the event of the end', async () => {
-    if (started) await auth.report('cluster.stopped', {}, { reason: 'told to stop' });
+    if (!started) return;
+    state.events.settle();
+    await auth.report('cluster.stopped', {}, { reason: 'told to stop' });
   });
   const isNew = await auth.seed();
   if (isNew) await options.firstStart?.(auth);

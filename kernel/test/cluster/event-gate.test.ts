@@ -36,6 +36,28 @@ describe('the gate of events', () => {
     assert.equal(gate.state.ready, true);
   });
 
+  it('owes the ends that could not be recorded, each once, and gives them in their order when there is room', () => {
+    let room = false;
+    const recorded: unknown[] = [];
+    const emit = ({ fields }: { readonly fields: object }): void => {
+      if (!room) throw full('audit_unavailable');
+      recorded.push(fields);
+    };
+    const gate = new EventGate({ emit }, new TestClock().now);
+    for (const number of [1, 2, 3])
+      assert.throws(() => gate.emit({ type: 'session.end', fields: { number } }, 'spool'));
+    assert.throws(() => gate.emit({ type: 'session.end', fields: { number: 4 } }, 'strict'));
+    assert.throws(() => gate.emit(draft));
+    gate.settle();
+    room = true;
+    void gate.emit({ type: 'test.event', fields: { number: 0 } });
+    gate.settle();
+    assert.deepEqual(
+      recorded,
+      [0, 1, 2, 3].map((number) => ({ number })),
+    );
+  });
+
   it('does not blame the log for an event that is none', () => {
     const { gate } = gateOf([throwing('invalid_argument')]);
     assert.throws(() => gate.emit(draft));
