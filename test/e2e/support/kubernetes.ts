@@ -6,6 +6,7 @@ import { findProgram } from '@postern/plugin-sdk/testing';
 import { standardPlugins } from '../../../config/src/standard.js';
 import { kubernetesClient } from '../../../plugins/kubernetes/src/client.js';
 import { kubernetes } from '../../../plugins/kubernetes/src/protocol.js';
+import { FakeApiServer } from '../../../plugins/kubernetes/test/support/fake-api-server.js';
 import { TestCluster } from '../../support/cluster.js';
 import { KubernetesServer, runProgram, type Finished } from '../../support/kubernetes-server.js';
 import type { TestLogin } from '../../support/login.js';
@@ -41,7 +42,7 @@ export class KubernetesSite implements AsyncDisposable {
 
   private constructor(
     readonly cluster: TestCluster,
-    readonly server: KubernetesServer,
+    readonly server: KubernetesServer | FakeApiServer,
     readonly home: string,
   ) {}
 
@@ -50,8 +51,14 @@ export class KubernetesSite implements AsyncDisposable {
    * into the namespace shop, `root` may be anybody, `eve` is elsewhere.
    */
   static async start(version: string): Promise<KubernetesSite> {
+    const site = await KubernetesSite.around(await KubernetesServer.start(version));
+    await site.#allow();
+    return site;
+  }
+
+  /** The same before any server, which allows what it likes. */
+  static async around(server: KubernetesServer | FakeApiServer): Promise<KubernetesSite> {
     const home = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
-    const server = await KubernetesServer.start(version);
     const secret = join(home, 'token');
     await writeFile(secret, `${server.token}\n`, { mode: 0o600 });
     const developer = { ...everywhere, users: ['dev@example.com'], groups: ['developers'] };
@@ -93,9 +100,7 @@ export class KubernetesSite implements AsyncDisposable {
         eve: { roles: ['elsewhere'] },
       },
     });
-    const site = new KubernetesSite(cluster, server, home);
-    await site.#allow();
-    return site;
+    return new KubernetesSite(cluster, server, home);
   }
 
   /** The kubeconfig that login writes, with the certificates in files where `psh` would be asked. */
@@ -118,7 +123,7 @@ export class KubernetesSite implements AsyncDisposable {
 
   /** Runs kubectl as somebody who has logged in. */
   async kubectl(args: readonly string[], { as, program, input, env }: KubectlOptions = {}): Promise<Finished> {
-    const config = as === undefined ? this.server.kubeconfig : await this.config(as);
+    const config = as === undefined ? this.#administrators() : await this.config(as);
     return runProgram(program ?? findProgram('kubectl') ?? '', [`--kubeconfig=${config}`, ...args], {
       ...(input !== undefined && { input }),
       env: { HOME: this.home, ...env },
@@ -129,6 +134,11 @@ export class KubernetesSite implements AsyncDisposable {
     await this.cluster[Symbol.asyncDispose]();
     await this.server[Symbol.asyncDispose]();
     await rm(this.home, { recursive: true, force: true });
+  }
+
+  #administrators(): string {
+    if (this.server instanceof KubernetesServer) return this.server.kubeconfig;
+    throw new Error('this server has no administrator');
   }
 
   #target() {

@@ -149,7 +149,7 @@ export class FakeApiServer implements AsyncDisposable {
       return void socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n');
     const { searchParams } = new URL(request.url ?? '', 'https://x');
     const command = searchParams.getAll('command').join(' ');
-    socket.unshift(head);
+    if (head.length > 0) socket.unshift(head);
     if (request.headers.upgrade?.toLowerCase() === 'websocket') serveWebSocketExec(request, socket, command);
     else serveSpdyExec(request, socket, command);
   }

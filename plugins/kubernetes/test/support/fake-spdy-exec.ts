@@ -32,7 +32,7 @@ export function serveSpdyExec(request: IncomingMessage, socket: Duplex, command:
   const headers = new SpdyHeaders();
   let unread = Buffer.alloc(0);
   let said = false;
-  socket.on('data', (chunk: Buffer) => {
+  socket.resume().on('data', (chunk: Buffer) => {
     unread = Buffer.concat([unread, chunk]);
     while (unread.length >= 8 && unread.length >= 8 + unread.readUIntBE(5, 3)) {
       const body = unread.subarray(8, 8 + unread.readUIntBE(5, 3));
