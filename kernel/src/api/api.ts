@@ -1,13 +1,14 @@
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import { PosternError, type Logger } from '@postern/plugin-sdk';
 import { type Caller } from './caller.js';
 import type { Verb } from './contract/index.js';
 import type { Handler } from './handler.js';
 import { httpStatusOf } from './http-status.js';
 import { openApi } from './openapi.js';
+import { requestInput } from './request-input.js';
+import { Standing } from './standing.js';
 
 const maxBodyBytes = 1024 * 1024;
 
@@ -18,11 +19,18 @@ export interface ApiOptions<Bindings extends object> {
   /** Who makes this request: decided by the transport, from nothing that the request says. */
   callerOf(transport: Bindings): Promise<Caller>;
   /**
-   * Whether a caller who is somebody may call at all and, where a rule is named,
-   * has it in a role. Rejects with why not: `access_denied`, `locked`, `expired` and their like.
+   * Whether the caller is somebody who may call at all and, where a rule is named,
+   * has it in a role. Rejects with why not: `unauthenticated`, `access_denied`, `locked` and their like.
    */
   authorize(caller: Caller, rule?: { readonly kind: string; readonly verb: Verb }): Promise<void>;
+  /** Calls the listener after every change of what `authorize` decides by, until the returned function is called. */
+  onChange(listener: () => void): () => void;
   readonly log: Logger;
+}
+
+interface Mounted {
+  readonly handler: Handler;
+  readonly schema: Handler['endpoint']['input'];
 }
 
 /** The cluster's HTTP API: every endpoint of the contract that has a handler, and its own description. */
@@ -46,33 +54,41 @@ export class Api<Bindings extends object> {
     this.#app.fetch(request, transport);
 
   #mount(handler: Handler): void {
-    const { method, path } = handler.endpoint;
-    this.#app.on(method, path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) => this.#answer(c, handler));
+    const { method, path, input } = handler.endpoint;
+    // A member that nobody knows is a mistake, and not one to be silent about.
+    const mounted = { handler, schema: input.strict() };
+    this.#app.on(method, path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) => this.#answer(c, mounted));
   }
 
-  async #answer(c: Context<{ Bindings: Bindings }>, handler: Handler): Promise<Response> {
+  async #answer(c: Context<{ Bindings: Bindings }>, { handler, schema }: Mounted): Promise<Response> {
     const { endpoint } = handler;
     const caller = await this.options.callerOf(c.env);
-    await this.#admit(caller, endpoint.access);
-    const input = endpoint.input.safeParse(await inputOf(c));
+    const admit = (): Promise<void> => this.#admit(caller, endpoint.access);
+    await admit();
+    const input = schema.safeParse(await requestInput(c));
     if (!input.success) throw PosternError.public('invalid_argument', describe(input.error.issues));
-    const answer = await handler.handle(input.data, { caller, signal: c.req.raw.signal });
-    if (endpoint.delivery === 'bytes')
-      return c.body(Readable.toWeb(answer as Readable) as unknown as globalThis.ReadableStream, 200, {
-        'content-type': 'application/octet-stream',
+    const { signal: gone } = c.req.raw;
+    if (endpoint.delivery === undefined || endpoint.delivery === 'json')
+      return c.json((await handler.handle(input.data, { caller, signal: gone })) as object);
+    const standing = new Standing({ check: admit, onChange: (listener) => this.options.onChange(listener), gone });
+    try {
+      const { signal } = standing;
+      const answer = await handler.handle(input.data, { caller, signal });
+      const isBytes = endpoint.delivery === 'bytes';
+      const body = isBytes ? (answer as Readable) : ndjson(answer as AsyncIterable<unknown>);
+      body.once('close', () => standing[Symbol.dispose]());
+      if (isBytes) signal.addEventListener('abort', () => body.destroy(PosternError.from(signal.reason)));
+      return c.body(Readable.toWeb(body) as unknown as ReadableStream, 200, {
+        'content-type': isBytes ? 'application/octet-stream' : 'application/x-ndjson',
       });
-    if (endpoint.delivery === 'stream')
-      return c.body(ndjson(answer as AsyncIterable<unknown>) as unknown as globalThis.ReadableStream, 200, {
-        'content-type': 'application/x-ndjson',
-      });
-    return c.json(answer as object);
+    } catch (cause) {
+      standing[Symbol.dispose]();
+      throw cause;
+    }
   }
 
   async #admit(caller: Caller, access: Handler['endpoint']['access']): Promise<void> {
-    if (access === 'public') return;
-    if (caller.who.kind === 'anonymous')
-      throw PosternError.public('unauthenticated', caller.who.problem ?? 'log in first: psh login');
-    await this.options.authorize(caller, access === 'user' ? undefined : access);
+    if (access !== 'public') await this.options.authorize(caller, access === 'user' ? undefined : access);
   }
 
   #refuse(c: Context, cause: unknown): Response {
@@ -85,32 +101,14 @@ export class Api<Bindings extends object> {
 const tooLarge = (): PosternError =>
   PosternError.public('limit_exceeded', `a request has at most ${maxBodyBytes} bytes`);
 
-async function inputOf(c: Context): Promise<Record<string, unknown>> {
-  const fromPath = c.req.param() as Record<string, unknown>;
-  if (c.req.method === 'GET' || c.req.method === 'DELETE') return { ...c.req.query(), ...fromPath };
-  const text = await c.req.text();
-  const body: unknown = text === '' ? {} : parseJson(text);
-  if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw PosternError.public('invalid_argument', 'the body must be a JSON object');
-  return { ...body, ...fromPath };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw PosternError.public('invalid_argument', 'the body is not JSON');
-  }
-}
-
 const describe = (issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): string =>
   issues
     .map(({ path, message }) => (path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message))
     .join('; ');
 
-function ndjson(values: AsyncIterable<unknown>): ReadableStream {
+function ndjson(values: AsyncIterable<unknown>): Readable {
   async function* lines(): AsyncGenerator<Buffer> {
     for await (const value of values) yield Buffer.from(`${JSON.stringify(value)}\n`);
   }
-  return Readable.toWeb(Readable.from(lines(), { objectMode: false }));
+  return Readable.from(lines(), { objectMode: false });
 }

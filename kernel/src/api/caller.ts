@@ -12,6 +12,8 @@ export interface Caller {
     | { readonly kind: 'user'; readonly identity: Identity }
     | { readonly kind: 'local' };
   readonly source: string;
+  /** The connection that the call came on, where several calls may come on one. */
+  readonly connection?: object | undefined;
 }
 
 /** The name that stands in the audit log. */

@@ -10,6 +10,8 @@ export interface Transport {
   /** The client's certificate, where TLS asked for one and the client had one. */
   readonly certificate: X509Certificate | undefined;
   readonly source: string;
+  /** Stands for the connection. */
+  readonly connection?: object | undefined;
 }
 
 /** Answers one request. */
@@ -82,6 +84,8 @@ export class TlsListener implements AsyncDisposable {
     return {
       certificate: socket?.getPeerX509Certificate(),
       source: socket ? this.#sourceOf(socket) : 'unknown',
+      // Of HTTP/2 the socket is a proxy that is made anew for each stream.
+      connection: 'stream' in incoming ? incoming.stream.session : socket,
     };
   }
 

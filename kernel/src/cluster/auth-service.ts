@@ -51,6 +51,8 @@ export class AuthService {
   readonly documents: DocumentService;
   readonly locks: LockService;
   readonly report: Report;
+  /** Connections whose certificate was refused, and recorded as such. */
+  readonly #refused = new WeakSet<object>();
   readonly #api: Api<{ readonly caller: Caller }>;
 
   constructor(private readonly options: AuthServiceOptions) {
@@ -93,10 +95,8 @@ export class AuthService {
       handlers,
       log: options.logger,
       callerOf: async ({ caller }) => caller,
-      authorize: async (caller, rule) => {
-        const decision = this.#decide(caller, rule);
-        if (decision && !decision.allowed) throw denialError(decision);
-      },
+      authorize: (caller, rule) => this.#authorize(caller, rule),
+      onChange: (listener) => view.onChange(listener),
     });
   }
 
@@ -119,21 +119,39 @@ export class AuthService {
   readonly fetchPublic = (request: Request, { source }: Transport): Response | Promise<Response> =>
     this.#api.fetch(request, { caller: { who: { kind: 'anonymous' }, source } });
 
-  #identify({ certificate, source }: Transport): Caller {
+  #identify({ certificate, source, connection }: Transport): Caller {
     if (!certificate) return { who: { kind: 'anonymous' }, source };
     const { view, now } = this.options;
     try {
       const identity = verifyUserCertificate(certificate, [view.trust('user')], now());
-      return { who: { kind: 'user', identity }, source };
+      return { who: { kind: 'user', identity }, source, connection };
     } catch (cause) {
-      return { who: { kind: 'anonymous', problem: PosternError.from(cause).publicMessage }, source };
+      return { who: { kind: 'anonymous', problem: PosternError.from(cause).publicMessage }, source, connection };
     }
+  }
+
+  async #authorize(caller: Caller, rule?: { readonly kind: string; readonly verb: Verb }): Promise<void> {
+    const { who } = caller;
+    if (who.kind === 'anonymous' && who.problem !== undefined) await this.#reportRefused(caller, who.problem);
+    const decision = this.#decide(caller, rule);
+    if (decision && !decision.allowed) throw denialError(decision);
+  }
+
+  /** One event for a certificate that was not believed, however many calls come with it. It is refused either way. */
+  async #reportRefused({ source, connection }: Caller, message: string): Promise<void> {
+    if (!connection || this.#refused.has(connection)) return;
+    this.#refused.add(connection);
+    const fields = { code: 'unauthenticated', message, hostname: `auth.${this.options.cluster}` };
+    await this.report('connection.refused', { source }, fields).catch((cause: unknown) =>
+      this.options.logger.error('a refusal could not be recorded', { cause: String(cause) }),
+    );
   }
 
   /** Nothing to decide for the local administrator. */
   #decide({ who, source }: Caller, rule?: { readonly kind: string; readonly verb: Verb }): Decision | undefined {
     if (who.kind === 'local') return undefined;
-    if (who.kind === 'anonymous') throw PosternError.public('unauthenticated', 'log in first: psh login');
+    if (who.kind === 'anonymous')
+      throw PosternError.public('unauthenticated', who.problem ?? 'log in first: psh login');
     const { view, now } = this.options;
     const { identity } = who;
     const user = view.user(identity.user);

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { PosternError } from '@postern/plugin-sdk';
+import type { ApiClient } from '../../src/api/api-client.js';
+import * as contract from '../../src/api/contract/index.js';
+import type { TestCluster } from '../../../test/support/cluster.js';
+import { startLines } from '../cluster/line-world.js';
+
+type Input = Readonly<Record<string, unknown>>;
+
+interface Level {
+  /** `public`, `user`, or the verb and the kind that a rule must name. */
+  readonly level: string;
+  /** Something to send: about things that there are not, so that nothing changes. */
+  readonly input?: Input;
+  /** Whether it is about the caller's own self, and so not for the administrator. */
+  readonly own?: boolean;
+}
+
+const missing = { name: 'missing' };
+const line = { kind: 'lines', ...missing };
+
+/** Who may call what. Whoever adds an endpoint decides here, once more, who may call it. */
+const levels: Readonly<Record<string, Level>> = {
+  getCluster: { level: 'public' },
+  login: {
+    level: 'public',
+    input: { user: 'missing', password: 'missing', tlsPublicKey: '-', sshPublicKey: '-' },
+  },
+  getInvite: { level: 'public', input: { token: 'missing' } },
+  acceptInvite: { level: 'public', input: { token: 'missing', password: 'correct horse battery' } },
+  getStatus: { level: 'user' },
+  getMe: { level: 'user', own: true },
+  getAuthority: { level: 'user', input: { kind: 'db' } },
+  listResources: { level: 'user', own: true },
+  listSessions: { level: 'user' },
+  listRecordings: { level: 'user' },
+  getRecordingFile: { level: 'user', input: { session: 'missing', recording: '1', file: 'missing' } },
+  searchEvents: { level: 'list audit' },
+  tailEvents: { level: 'list audit' },
+  getCheckpoint: { level: 'read audit' },
+  certifyDatabaseServer: { level: 'create authority', input: { names: ['elsewhere.example'], publicKey: '-' } },
+  listDocuments: { level: 'list document', input: { kind: 'lines' } },
+  getDocument: { level: 'read document', input: line },
+  putDocument: { level: 'update document', input: { ...line, document: { kind: 'lines', name: 'another' } } },
+  deleteDocument: { level: 'delete document', input: line },
+  explainAccess: { level: 'read role', input: { ...line, user: 'missing', ask: {} } },
+  listLocks: { level: 'list lock' },
+  createLock: { level: 'create lock', input: { target: {} } },
+  deleteLock: { level: 'delete lock', input: { id: 'missing' } },
+  endSession: { level: 'delete session', input: { id: 'missing' } },
+  listUsers: { level: 'list user' },
+  createUser: { level: 'create user', input: { name: 'missing', roles: ['missing'] } },
+  updateUser: { level: 'update user', input: missing },
+  resetUser: { level: 'update user', input: missing },
+  unlockUser: { level: 'update user', input: missing },
+  deleteUser: { level: 'delete user', input: missing },
+};
+
+const endpoints = new Map(
+  Object.entries(contract).flatMap(([name, value]) =>
+    'method' in value && 'path' in value ? [[name, value as contract.Endpoint] as const] : [],
+  ),
+);
+
+const stated = ({ access }: contract.Endpoint): string =>
+  typeof access === 'string' ? access : `${access.verb} ${access.kind}`;
+
+const rules = [...new Set(Object.values(levels).map(({ level }) => level))].filter((level) => level.includes(' '));
+const nameOf = (rule: string): string => rule.replace(' ', '-');
+
+describe('the right to call the API', () => {
+  let cluster: TestCluster;
+  const clients = new Map<string, ApiClient>();
+
+  before(async function () {
+    this.timeout(30_000);
+    const roles = rules.map((rule) => {
+      const [verb, kind] = rule.split(' ');
+      return { name: nameOf(rule), allow: { rules: [{ kinds: [kind], verbs: [verb] }] } };
+    });
+    const nothing = { name: 'nothing', allow: {} };
+    const names = [...roles, nothing].map(({ name }) => name);
+    cluster = await startLines({
+      roles: [...roles, nothing],
+      users: Object.fromEntries(names.map((name) => [name, { roles: [name] }])),
+    });
+    const open = async (name: string): Promise<void> => void clients.set(name, cluster.api(await cluster.login(name)));
+    await Promise.all(names.map(open));
+    clients.set('anonymous', cluster.api());
+    clients.set('administrator', cluster.admin);
+    // Connections are opened by the first call.
+    await Promise.all([...clients.values()].map((client) => client.call(contract.getCluster, {})));
+  });
+  after(() => cluster[Symbol.asyncDispose]());
+
+  /** `unauthenticated` or `access_denied`, or `in` where it came to what was asked. */
+  async function called(who: string, name: string): Promise<string> {
+    const [client, endpoint] = [clients.get(who), endpoints.get(name)];
+    assert.ok(client && endpoint);
+    const input = (levels[name]?.input ?? {}) as never;
+    try {
+      if (endpoint.delivery === 'stream') for await (const _ of client.stream(endpoint, input)) break;
+      else if (endpoint.delivery === 'bytes') (await client.bytes(endpoint, input)).resume();
+      else await client.call(endpoint, input);
+      return 'in';
+    } catch (cause) {
+      const { code, message } = PosternError.from(cause);
+      assert.notEqual(code, 'internal', message);
+      assert.doesNotMatch(message, /\bat .*\.(ts|js):\d+|node_modules|node:internal/);
+      if (name === 'login') return code === 'unauthenticated' ? 'in' : code;
+      return ['unauthenticated', 'access_denied'].includes(code) ? code : 'in';
+    }
+  }
+
+  it('is stated for every endpoint of the contract, and here, and is the same', () => {
+    const declared = Object.fromEntries([...endpoints].map(([name, endpoint]) => [name, stated(endpoint)]));
+    const expected = Object.fromEntries(Object.entries(levels).map(([name, { level }]) => [name, level]));
+    assert.deepEqual(declared, expected);
+  });
+
+  it('is described for every endpoint in the OpenAPI document that the cluster serves', async () => {
+    const open = { ...contract.getCluster, path: '/v1/openapi.json' };
+    const answer = await (await clients.get('anonymous')?.bytes(open, {}))?.toArray();
+    const { paths } = JSON.parse(Buffer.concat(answer as Buffer[]).toString('utf8')) as {
+      paths: Record<string, Record<string, { security?: unknown; 'x-postern-rule'?: unknown }>>;
+    };
+    for (const { path, method, access } of endpoints.values()) {
+      const found = paths[path]?.[method.toLowerCase()];
+      assert.ok(found, `${method} ${path}`);
+      assert.deepEqual(found.security, access === 'public' ? undefined : [{ certificate: [] }]);
+      assert.deepEqual(found['x-postern-rule'], typeof access === 'string' ? undefined : access);
+    }
+    const described = Object.values(paths).flatMap((methods) => Object.keys(methods)).length;
+    assert.equal(described, endpoints.size);
+  });
+
+  for (const [name, { level, own = false }] of Object.entries(levels))
+    it(`is had for ${name} by ${level === 'public' ? 'everybody' : level === 'user' ? 'users' : `a rule to ${level}`}`, async () => {
+      const expected = (who: string): string => {
+        if (level === 'public') return 'in';
+        if (who === 'anonymous') return 'unauthenticated';
+        if (who === 'administrator') return own ? 'unauthenticated' : 'in';
+        return level === 'user' || who === nameOf(level) ? 'in' : 'access_denied';
+      };
+      // Logins are limited.
+      const callers = name === 'login' ? ['anonymous', 'nothing', 'administrator'] : [...clients.keys()];
+      const answers = await Promise.all(callers.map(async (who) => [who, await called(who, name)] as const));
+      assert.deepEqual(Object.fromEntries(answers), Object.fromEntries(callers.map((who) => [who, expected(who)])));
+    });
+});
