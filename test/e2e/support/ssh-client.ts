@@ -54,7 +54,6 @@ export class SshClient implements AsyncDisposable {
       IdentityFile: stem,
       IdentitiesOnly: 'yes',
       IdentityAgent: 'none',
-      BatchMode: 'yes',
     };
     return [
       '-F',
