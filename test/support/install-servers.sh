@@ -12,6 +12,7 @@ packages=(
   expect tmux openssl procps
   haproxy stunnel4 pgbouncer
   xvfb x11-utils
+  xrdp freerdp2-x11 tigervnc-standalone-server tigervnc-tools x11-xserver-utils imagemagick ffmpeg
 )
 
 # Elsewhere kubectl comes from other packages, which this one would get in the way of.

@@ -1,4 +1,4 @@
-import { defineProtocol, event, field } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
 const hostName = z
@@ -94,38 +94,18 @@ export type RdpSpec = z.output<typeof resource>;
 export type RdpAsk = z.output<typeof ask>;
 export type RdpAccess = z.output<typeof access>;
 
-/** `*` stands for any characters; capitals do not matter. Linear in the text for each piece. */
-function matches(patternText: string, name: string): boolean {
-  const text = name.toLowerCase();
-  const pieces = patternText.toLowerCase().split('*');
-  const first = pieces[0] ?? '';
-  const last = pieces.at(-1) ?? '';
-  if (pieces.length === 1) return text === first;
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
-  let at = first.length;
-  for (const piece of pieces.slice(1, -1)) {
-    const found = text.indexOf(piece, at);
-    if (found < 0) return false;
-    at = found + piece.length;
-  }
-  return at <= text.length - last.length;
-}
-
-const anyMatches = (patterns: readonly string[], text: string): boolean =>
-  patterns.some((patternText) => matches(patternText, text));
-
 /** True where `access` names the use of an ask. */
 function names(listed: RdpAccess, { use, channel }: RdpAsk): boolean {
   if (use === undefined) return false;
-  if (use === 'channel') return channel !== undefined && anyMatches(listed.channels, channel);
+  if (use === 'channel') return channel !== undefined && matchesAny(listed.channels, channel);
   return listed[use];
 }
 
 const permits = (allowed: RdpAccess, wanted: RdpAsk): boolean =>
-  anyMatches(allowed.logins, wanted.login) && (wanted.use === undefined || names(allowed, wanted));
+  matchesAny(allowed.logins, wanted.login) && (wanted.use === undefined || names(allowed, wanted));
 
 const forbids = (denied: RdpAccess, wanted: RdpAsk): boolean =>
-  anyMatches(denied.logins, wanted.login) || names(denied, wanted);
+  matchesAny(denied.logins, wanted.login) || names(denied, wanted);
 
 export const rdp = defineProtocol({
   id: 'rdp',

@@ -9,11 +9,16 @@ export interface Moment {
   readonly changed: boolean;
 }
 
-/** Plays a recording as fast as it can be read. Rejects with `invalid_argument` for one that cannot be drawn. */
-export async function* moments(session: RecordedSession, signal: AbortSignal): AsyncGenerator<Moment> {
+/** Plays a recording, up to and with the moment `endMs`, as fast as it can be read. Rejects with `invalid_argument` for one that cannot be drawn. */
+export async function* moments(
+  session: RecordedSession,
+  signal: AbortSignal,
+  endMs = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Moment> {
   const desktop = new Desktop();
   for await (const { ms, out } of session.entries()) {
     signal.throwIfAborted();
+    if (ms > endMs) return;
     if (out === undefined) continue;
     try {
       const changed = desktop.feed(Buffer.from(out, 'base64')).some(({ kind }) => kind !== 'unknown');

@@ -9,8 +9,7 @@ export async function exportPng(session: RecordedSession, options: ExportOptions
   const { atMs = Number.POSITIVE_INFINITY, file, signal } = options;
   const end = Math.min(atMs, session.durationMs);
   let screen: Screen | undefined;
-  for await (const { ms, desktop } of moments(session, signal)) {
-    if (ms > atMs) break;
+  for await (const { ms, desktop } of moments(session, signal, atMs)) {
     if (desktop.screen.width > 1) ({ screen } = desktop);
     options.progress(end > 0 ? Math.min(1, ms / end) : 1);
   }
