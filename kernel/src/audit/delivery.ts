@@ -21,6 +21,8 @@ export interface DeliveryOptions {
 export interface DeliveryLimits {
   readonly batchEvents: number;
   readonly batchBytes: number;
+  /** How far apart batches begin that nobody waits for; a full one is followed at once. */
+  readonly intervalMs: number;
   readonly firstRetryMs: number;
   readonly maxRetryMs: number;
   /** How long one attempt may take. */
@@ -34,6 +36,7 @@ export interface DeliveryLimits {
 const defaults: DeliveryLimits = {
   batchEvents: 512,
   batchBytes: 1024 * 1024,
+  intervalMs: 100,
   firstRetryMs: 100,
   maxRetryMs: 10_000,
   attemptTimeoutMs: 30_000,
@@ -56,7 +59,8 @@ export class Delivery implements AsyncDisposable {
   readonly #delivered: Watermark;
   readonly #health: DeliveryHealth;
   readonly #running: Promise<void>;
-  #strictWaiting = 0;
+  /** How many wait for what was written to be acknowledged. */
+  #hurried = 0;
 
   private constructor(private readonly options: DeliveryOptions) {
     this.#limits = { ...defaults, ...options.limits };
@@ -82,8 +86,14 @@ export class Delivery implements AsyncDisposable {
 
   /** Resolves once the sink has everything that was written before the call. */
   async idle(signal?: AbortSignal): Promise<void> {
-    await this.options.spool.flush();
-    await this.#delivered.reach(this.options.spool.written, signal);
+    this.#hurried += 1;
+    try {
+      await this.options.spool.flush();
+      this.#urgent.ring();
+      await this.#delivered.reach(this.options.spool.written, signal);
+    } finally {
+      this.#hurried -= 1;
+    }
   }
 
   /**
@@ -96,7 +106,7 @@ export class Delivery implements AsyncDisposable {
     const timeout = new AbortController();
     const { strictTimeoutMs } = this.#limits;
     const timer = setTimeout(() => timeout.abort(), strictTimeoutMs).unref();
-    this.#strictWaiting += 1;
+    this.#hurried += 1;
     try {
       const position = await spool.append(events, closing);
       await spool.flush();
@@ -104,7 +114,7 @@ export class Delivery implements AsyncDisposable {
       await this.#delivered.reach(position, timeout.signal);
       if (this.#delivered.value < position) throw this.#unacknowledged(strictTimeoutMs);
     } finally {
-      this.#strictWaiting -= 1;
+      this.#hurried -= 1;
       clearTimeout(timer);
     }
   }
@@ -124,10 +134,13 @@ export class Delivery implements AsyncDisposable {
         if (batch.length === 0) batch = await this.#next(reader);
         const last = batch.at(-1);
         if (!last) continue;
+        const began = performance.now();
         await this.#send(batch);
         this.#accepted(last.key.sequence);
+        const full = batch.length >= this.#limits.batchEvents;
         batch = [];
         pauseMs = this.#limits.firstRetryMs;
+        if (!full) await this.#rest(began + this.#limits.intervalMs - performance.now());
       } catch (cause) {
         if (this.#stop.signal.aborted) return;
         this.#health.failed(PosternError.from(cause));
@@ -171,6 +184,18 @@ export class Delivery implements AsyncDisposable {
     }
   }
 
+  /** Lets events gather: a batch costs the disk as much as a single event. */
+  async #rest(ms: number): Promise<void> {
+    if (ms <= 0 || this.#hurried > 0) return;
+    const wake = new AbortController();
+    const timer = setTimeout(() => wake.abort(), ms).unref();
+    const onStop = (): void => wake.abort();
+    this.#stop.signal.addEventListener('abort', onStop, { once: true });
+    await this.#urgent.wait(wake.signal);
+    clearTimeout(timer);
+    this.#stop.signal.removeEventListener('abort', onStop);
+  }
+
   async #pause(pauseMs: number): Promise<void> {
     const jittered = pauseMs * (0.5 + Math.random() / 2);
     const wake = new AbortController();
@@ -179,8 +204,7 @@ export class Delivery implements AsyncDisposable {
     const waited = (ms: number): Promise<void> =>
       sleep(ms, undefined, { signal: wake.signal, ref: false }).catch(() => undefined);
     await waited(Math.min(leastPauseMs, jittered));
-    if (this.#strictWaiting === 0)
-      await Promise.race([waited(jittered - leastPauseMs), this.#urgent.wait(wake.signal)]);
+    if (this.#hurried === 0) await Promise.race([waited(jittered - leastPauseMs), this.#urgent.wait(wake.signal)]);
     wake.abort();
     this.#stop.signal.removeEventListener('abort', onStop);
   }

@@ -3,7 +3,7 @@ import { PosternError } from '@postern/plugin-sdk';
 import { replaceFileDurably } from '../durable-file.js';
 import { formatCheckpoint, signNote, type NoteSigner, type TileFile, type TileWriter } from '../tlog/index.js';
 import { writeStreamCache, type StreamSnapshot } from './stream-cache.js';
-import { removePartials, writeTiles } from './tile-store.js';
+import { removePartials, TileStore } from './tile-store.js';
 
 export interface PublisherOptions {
   readonly directory: string;
@@ -24,6 +24,7 @@ const maxRetryMs = 30_000;
  * wait for it; what it has not done, the next start does from the journal.
  */
 export class Publisher implements AsyncDisposable {
+  readonly #tiles: TileStore;
   #published: number | undefined;
   #unwritten: TileFile[] = [];
   #snapshot: StreamSnapshot | undefined;
@@ -36,6 +37,7 @@ export class Publisher implements AsyncDisposable {
   #closed = false;
 
   constructor(private readonly options: PublisherOptions) {
+    this.#tiles = new TileStore(options.directory);
     this.#published = options.published;
     this.#retryMs = options.intervalMs;
   }
@@ -118,7 +120,7 @@ export class Publisher implements AsyncDisposable {
     // From here to the first await, nothing can be appended: tiles and head belong together.
     this.#unwritten.push(...tree.takeFull());
     const full = [...this.#unwritten];
-    await writeTiles(directory, [...full, ...tree.partials()]);
+    await this.#tiles.write([...full, ...tree.partials()]);
     this.#unwritten.splice(0, full.length);
     await removePartials(directory, full);
     const note = await signNote(formatCheckpoint({ origin, ...head }), signer);

@@ -17,7 +17,7 @@ import { Journal } from './journal.js';
 import { repairTail, type TailRepair } from './journal-tail.js';
 import { readStreamCache } from './stream-cache.js';
 import { Streams } from './streams.js';
-import { writeTiles } from './tile-store.js';
+import { TileStore } from './tile-store.js';
 
 /** What a start found out about a log. */
 export interface RecoveredLog {
@@ -102,9 +102,10 @@ async function journalRoot(directory: string, size: number): Promise<Buffer> {
 /** Adds the journal's entries up to a size, and writes the tiles that become full on the way. */
 async function growTree(directory: string, tree: TileWriter, size: number): Promise<void> {
   if (tree.size === size) return;
+  const tiles = new TileStore(directory);
   for await (const { lines } of readJournal(directory, tree.size)) {
     for (const line of lines.slice(0, size - tree.size)) tree.push(line);
-    if (tree.fullBytes > maxFullBytes) await writeTiles(directory, tree.takeFull());
+    if (tree.fullBytes > maxFullBytes) await tiles.write(tree.takeFull());
     if (tree.size === size) return;
   }
 }

@@ -18,8 +18,8 @@ export type Verdict =
   | { readonly kind: 'old' }
   | { readonly kind: 'conflict'; readonly kept: string };
 
-/** How many ids are kept of one stream, and of all together: more than is ever sent twice. */
-const idsPerStream = 1024;
+/** How many ids are kept of one stream, of which a quarter goes at a time, and of all together: more than is ever sent twice. */
+const idsPerStream = 2048;
 const idsInAll = 256 * 1024;
 
 class Stream {
@@ -46,9 +46,17 @@ class Stream {
     const before = this.ids.size;
     this.ranges.add(sequence);
     this.ids.set(sequence, id);
-    const [oldest] = this.ids.keys();
-    if (this.ids.size > idsPerStream && oldest !== undefined) this.ids.delete(oldest);
+    if (this.ids.size > idsPerStream) this.#forgetOldest();
     return this.ids.size - before;
+  }
+
+  #forgetOldest(): void {
+    // A map that loses its first entry with every new one is searched past all that it has lost: so, many at once.
+    let surplus = idsPerStream / 4;
+    for (const sequence of this.ids.keys()) {
+      if (surplus-- <= 0) break;
+      this.ids.delete(sequence);
+    }
   }
 }
 
@@ -59,6 +67,8 @@ export class Streams {
   readonly #streams = new Map<string, Stream>();
   /** Those with ids, in the order in which they were last added to. */
   readonly #active = new Set<Stream>();
+  /** The one that was added to last: a batch is of one stream, as a rule. */
+  #newest: Stream | undefined;
   #ids = 0;
 
   constructor(states: readonly StreamState[] = []) {
@@ -66,33 +76,47 @@ export class Streams {
   }
 
   judge(event: EventKey): Verdict {
-    return this.#streams.get(keyOf(event))?.judge(event) ?? { kind: 'new' };
+    return this.#find(event)?.judge(event) ?? { kind: 'new' };
   }
 
   /** The highest number of a stream; 0 where there is none. */
   last(event: Pick<EventKey, 'agent' | 'stream'>): number {
-    return this.#streams.get(keyOf(event))?.ranges.last ?? 0;
+    return this.#find(event)?.ranges.last ?? 0;
   }
 
   /** True where a stream has so many gaps that it may not have another. */
   isTorn(event: Pick<EventKey, 'agent' | 'stream'>): boolean {
-    return (this.#streams.get(keyOf(event))?.ranges.runs.length ?? 0) >= SequenceRanges.limit;
+    return (this.#find(event)?.ranges.runs.length ?? 0) >= SequenceRanges.limit;
   }
 
   /** Notes an event that is durable. */
   add(event: EventKey): void {
-    const key = keyOf(event);
-    const stream = this.#streams.get(key) ?? new Stream(event.agent, event.stream);
-    this.#streams.set(key, stream);
-    this.#active.delete(stream);
-    this.#active.add(stream);
+    const stream = this.#find(event) ?? this.#make(event);
+    if (stream !== this.#newest) {
+      this.#active.delete(stream);
+      this.#active.add(stream);
+      this.#newest = stream;
+    }
     this.#ids += stream.add(event);
     for (const quietest of this.#active) {
       if (this.#ids <= idsInAll) break;
       this.#active.delete(quietest);
+      if (quietest === this.#newest) this.#newest = undefined;
       this.#ids -= quietest.ids.size;
       quietest.ids.clear();
     }
+  }
+
+  #find({ agent, stream }: Pick<EventKey, 'agent' | 'stream'>): Stream | undefined {
+    const newest = this.#newest;
+    if (newest?.stream === stream && newest.agent === agent) return newest;
+    return this.#streams.get(keyOf({ agent, stream }));
+  }
+
+  #make({ agent, stream }: EventKey): Stream {
+    const made = new Stream(agent, stream);
+    this.#streams.set(keyOf(made), made);
+    return made;
   }
 
   /** Everything but the ids, for keeping. */

@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 
 const digits = 16;
 const bytes = digits + 10;
+const syncEveryMs = 1000;
 
 const format = (value: number): string => {
   const text = String(value).padStart(digits, '0');
@@ -15,6 +16,7 @@ const format = (value: number): string => {
  */
 export class Cursor {
   #value: number;
+  #syncAt = 0;
 
   private constructor(
     readonly file: number,
@@ -36,10 +38,18 @@ export class Cursor {
     return this.#value;
   }
 
-  /** Moves forward. Survives the process at once, and power loss once the file is synced. */
-  advance(value: number): void {
+  /**
+   * Moves forward. Survives the process at once, and power loss once the file is
+   * synced. Returns true where that is due: since it only saves work, never more
+   * than once a second.
+   */
+  advance(value: number): boolean {
     writeSync(this.file, format(value), 0, 'latin1');
     this.#value = value;
+    const now = performance.now();
+    if (now < this.#syncAt) return false;
+    this.#syncAt = now + syncEveryMs;
+    return true;
   }
 
   close(): void {

@@ -24,6 +24,7 @@ export interface GroupSyncOptions {
  */
 export class GroupSync implements AsyncDisposable {
   #dirty = new Set<number>();
+  #joining = new Set<number>();
   #retired = new Set<number>();
   #directoryDirty = false;
   #timer: NodeJS.Timeout | undefined;
@@ -39,6 +40,11 @@ export class GroupSync implements AsyncDisposable {
     this.#dirty.add(file);
     if (this.#running || this.#closed) return;
     this.#timer ??= setTimeout(() => void this.#quietly(), this.options.intervalMs).unref();
+  }
+
+  /** Notes a write that may wait until there is another reason to sync. */
+  join(file: number): void {
+    this.#joining.add(file);
   }
 
   /** Notes that a file was created. */
@@ -89,10 +95,11 @@ export class GroupSync implements AsyncDisposable {
 
   async #sync(): Promise<void> {
     const position = this.options.position();
-    const dirty = [...this.#dirty];
+    const dirty = [...this.#dirty, ...this.#joining];
     const retired = [...this.#retired];
     const directoryDirty = this.#directoryDirty;
     this.#dirty.clear();
+    this.#joining.clear();
     this.#retired.clear();
     this.#directoryDirty = false;
     try {

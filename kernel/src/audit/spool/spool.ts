@@ -191,8 +191,7 @@ export class Spool implements AsyncDisposable {
       throw new PosternError('internal', `event ${sequence} was acknowledged, and ${this.#durable} were sent`);
     this.#removeUpTo(sequence);
     this.#recent.release(sequence);
-    this.keeps.cursor.advance(sequence);
-    this.#sync.mark(this.keeps.cursor.file);
+    if (this.keeps.cursor.advance(sequence)) this.#sync.join(this.keeps.cursor.file);
     for (const damage of this.#notes.splice(0)) this.#note(damage);
     this.#held.drain((batch) => this.#write(batch));
     this.changed.ring();
