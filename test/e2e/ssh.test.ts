@@ -77,7 +77,7 @@ describe('ssh, scp and sftp after psh login', function () {
 
   it('has a terminal, whose recording psh and scriptreplay play', async function () {
     needProgram(this, 'expect', 'expect');
-    needProgram(this, 'scriptreplay', 'bsdextrautils');
+    needProgram(this, 'scriptreplay', 'bsdutils');
     const script = [
       'set timeout 20',
       `spawn ssh ${[...options(), `${login}@${node}`].join(' ')}`,
