@@ -35,6 +35,7 @@ export {
   type RecordedEntry,
   type RecordedSession,
 } from './player.js';
+export { matchesAny, matchesPattern } from './pattern.js';
 export {
   definePlugin,
   type AgentModule,

@@ -1,4 +1,4 @@
-import { defineProtocol, event, field } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
 const secretName = z.string().regex(/^[a-z0-9_-]{1,64}$/i, 'name an entry of the `secrets` of the agent');
@@ -85,26 +85,6 @@ const access = z.strictObject({
     .default([])
     .describe('What is no resource, such as `/metrics`. Discovery and health need no rule.'),
 });
-
-/** `*` stands for any characters. Linear: each piece is looked for once, from where the one before it ended. */
-function matches(pattern: string, text: string): boolean {
-  const pieces = pattern.split('*');
-  const first = pieces[0] ?? '';
-  const last = pieces.at(-1) ?? '';
-  if (pieces.length === 1) return text === first;
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
-  let at = first.length;
-  for (const piece of pieces.slice(1, -1)) {
-    const found = text.indexOf(piece, at);
-    if (found < 0) return false;
-    at = found + piece.length;
-  }
-  return at <= text.length - last.length;
-}
-
-/** Whether one of the patterns names the text. No patterns name nothing. */
-const matchesAny = (patterns: readonly string[], text: string): boolean =>
-  patterns.some((pattern) => matches(pattern, text));
 
 export type KubernetesSpec = z.output<typeof resource>;
 export type KubernetesAsk = z.output<typeof ask>;

@@ -1,6 +1,5 @@
-import { defineProtocol, event, field } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
 import { z } from 'zod';
-import { matchesAny } from './pattern.js';
 
 const noNul = (text: string): boolean => !text.includes('\0');
 /** MySQL has 32 characters for users, MariaDB 128; schemas have 64. */

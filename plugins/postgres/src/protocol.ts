@@ -1,4 +1,4 @@
-import { defineProtocol, event, field } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
 /** PostgreSQL cuts longer names off, so that two names could mean one thing: they are refused instead. */
@@ -89,33 +89,14 @@ export type PostgresSpec = z.output<typeof resource>;
 export type PostgresAsk = z.output<typeof ask>;
 export type PostgresAccess = z.output<typeof access>;
 
-/** `*` stands for any characters. Linear: each piece is looked for once, from where the one before it ended. */
-function matches(patternText: string, text: string): boolean {
-  const pieces = patternText.split('*');
-  const first = pieces[0] ?? '';
-  const last = pieces.at(-1) ?? '';
-  if (pieces.length === 1) return text === first;
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
-  let at = first.length;
-  for (const piece of pieces.slice(1, -1)) {
-    const found = text.indexOf(piece, at);
-    if (found < 0) return false;
-    at = found + piece.length;
-  }
-  return at <= text.length - last.length;
-}
-
-const anyMatches = (patterns: readonly string[], text: string): boolean =>
-  patterns.some((patternText) => matches(patternText, text));
-
 const permits = (allowed: PostgresAccess, wanted: PostgresAsk): boolean =>
-  anyMatches(allowed.users, wanted.user) &&
-  anyMatches(allowed.databases, wanted.database) &&
+  matchesAny(allowed.users, wanted.user) &&
+  matchesAny(allowed.databases, wanted.database) &&
   (allowed.replication || !wanted.replication);
 
 const forbids = (denied: PostgresAccess, wanted: PostgresAsk): boolean =>
-  anyMatches(denied.users, wanted.user) ||
-  anyMatches(denied.databases, wanted.database) ||
+  matchesAny(denied.users, wanted.user) ||
+  matchesAny(denied.databases, wanted.database) ||
   (denied.replication && wanted.replication);
 
 const sequence = field.public(

@@ -1,21 +1,4 @@
-/**
- * What a command can do, from the least to the most powerful. The names follow
- * the categories of Redis' own access control where it has one.
- */
-export const commandClasses = {
-  connection: 'Manages the connection itself, such as PING, SELECT and CLIENT SETNAME.',
-  read: 'Reads keys and their values.',
-  write: 'Changes keys, or reads and changes them at once.',
-  pubsub: 'Publishes and subscribes to channels.',
-  transaction: 'Groups commands, each of which is authorized by itself.',
-  script: 'Runs code in the server, which can run any command that the server lets this user run.',
-  admin: 'Looks at or changes the server and the connections of others.',
-  other: 'A command that is not known here, for example of a module.',
-  monitor: 'Shows the commands of everybody. Needs a right of its own.',
-  replicate: 'Copies everything that the server has. Needs a right of its own.',
-} as const;
-
-export type CommandClass = keyof typeof commandClasses;
+import type { CommandClass } from './protocol.js';
 
 /** Commands whose second word decides what they do; policies name both, as in `client|kill`. */
 const containers = new Set(

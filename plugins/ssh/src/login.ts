@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { PosternError, token } from '@postern/plugin-sdk';
-import { accountName } from './account-name.js';
+import { accountName } from './protocol.js';
 
 /** One account of this machine. */
 export interface Login {

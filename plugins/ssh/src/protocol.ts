@@ -1,6 +1,12 @@
 import { defineProtocol, event, field, type Endpoint } from '@postern/plugin-sdk';
 import { z } from 'zod';
-import { accountName } from './account-name.js';
+
+/**
+ * What unix accounts are called, those of Windows domains (`DOMAIN\\name`,
+ * `name@domain`, `machine$`) among them. No name is one that a program could
+ * take for an option, a path, a number or several words.
+ */
+export const accountName = /^[A-Za-z_][A-Za-z0-9_.@\\+-]{0,127}\$?$/;
 
 /** What a user can do on a node after the login. */
 const actions = ['shell', 'exec', 'pty', 'sftp', 'forward', 'reverse_forward', 'agent_forward', 'x11'] as const;

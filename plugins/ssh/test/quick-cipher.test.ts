@@ -27,7 +27,7 @@ const key = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
 interface Quickened {
   readonly cipher: CipherInternals;
   readonly calls: readonly Buffer[];
-  readonly protocol: { _kexinit?: Buffer };
+  readonly protocol: { readonly _cipher: CipherInternals; _kexinit?: Buffer };
 }
 
 /** A cipher of ssh2 as it is after a key exchange, quickened. */
@@ -51,7 +51,7 @@ function quickenedFor(
     outSeqno: 3,
   } as unknown as CipherInternals;
   const connection = new EventEmitter();
-  const protocol = { _cipher: cipher };
+  const protocol: Quickened['protocol'] = { _cipher: cipher };
   quickenCipher({ connection, socket, inside: { _protocol: protocol } } as unknown as Transport);
   connection.emit('handshake');
   return { cipher, protocol };

@@ -1,5 +1,9 @@
-/** `*` stands for any characters. Linear: each piece is looked for once, from where the one before it ended. */
-export function matches(pattern: string, text: string): boolean {
+/**
+ * True where a pattern of a role fits the whole text. `*` stands for any
+ * characters, none included; everything else for itself. Linear in both: each
+ * piece is looked for once, from where the one before it ended.
+ */
+export function matchesPattern(pattern: string, text: string): boolean {
   const pieces = pattern.split('*');
   const first = pieces[0] ?? '';
   const last = pieces.at(-1) ?? '';
@@ -14,5 +18,6 @@ export function matches(pattern: string, text: string): boolean {
   return at <= text.length - last.length;
 }
 
+/** True where one of the patterns fits. No pattern fits nothing. */
 export const matchesAny = (patterns: readonly string[], text: string): boolean =>
-  patterns.some((pattern) => matches(pattern, text));
+  patterns.some((pattern) => matchesPattern(pattern, text));
