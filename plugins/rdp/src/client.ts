@@ -29,8 +29,8 @@ export const rdpClient: ClientModule<Rdp> = {
         // The gateway has proved itself by the mutual TLS around this, which the forwarder holds as long as the
         // client runs; the certificate inside is of no authority, and comparing it would prove nothing more.
         '/cert:ignore',
+        '/bpp:32',
         `/t:${target.resource.name}`,
-        ...(target.resource.spec.recording === 'screen' ? ['/network:lan'] : []),
         ...options.args,
       ],
     };

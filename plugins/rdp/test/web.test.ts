@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { Duplex } from 'node:stream';
 import { Scope, webAlpn } from '@postern/plugin-sdk';
 import { fakeHost, fakeIdentity, loopback, startSession, type FakeHost } from '@postern/plugin-sdk/testing';
 import { createWebSocketStream, WebSocket } from 'ws';
@@ -30,7 +29,7 @@ describe('a session of a browser', () => {
     assert.deepEqual(readConnectionConfirm(confirm), { kind: 'selected', protocol: 1, flags: 1 });
     const stream = createWebSocketStream(socket);
     stream.on('error', () => {});
-    const client = await ScriptedClient.begin(stream as Duplex);
+    const client = await ScriptedClient.begin(stream);
     await client.connect();
     await client.picture();
     for (const message of (await messages(4)).slice(1)) assert.equal(pduLength(message), message.length);

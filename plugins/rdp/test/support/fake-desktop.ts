@@ -148,7 +148,10 @@ export class FakeDesktop implements AsyncDisposable {
     const kind = kindOf(pdu);
     if (kind === mcs.attachRequest) return connection.send(attachConfirm(user));
     if (kind === mcs.joinRequest) return connection.send(joinConfirm(user, joinedChannel(pdu).channel));
-    if (kind !== mcs.dataRequest) return;
+    if (kind === mcs.dataRequest) this.#data(connection, pdu);
+  }
+
+  #data(connection: FakeConnection, pdu: Buffer): void {
     const { channel, payload } = readChannelData(pdu);
     const name = connection.channels[channel - ioChannel - 1];
     if (name !== undefined) return this.options.onChannel?.(connection, name, payload);

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { createLock, deleteLock } from '@postern/kernel/api/contract';
+import { needProgram } from '@postern/plugin-sdk/testing';
+import rdp from '../../plugins/rdp/src/index.js';
+import { rdpClient } from '../../plugins/rdp/src/client.js';
+import { closed, until, vncPassword, XvncDesktop } from '../../plugins/rdp/test/support/xvnc-desktop.js';
+import { TestCluster } from '../support/cluster.js';
+import type { TestLogin } from '../support/login.js';
+import { pixelsOf, screenshot } from '../support/desktop.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+describe('xfreerdp through a cluster', function () {
+  this.timeout(60_000);
+  let desktop: XvncDesktop | undefined;
+  let cluster: TestCluster;
+  let directory: string;
+  let viewer: ChildProcess;
+  let alice: TestLogin;
+  let bob: TestLogin;
+  const display = `:${950 + (process.pid % 40)}`;
+
+  before(async function () {
+    for (const [program, name] of [
+      ['xfreerdp', 'freerdp2-x11'],
+      ['xrdp', 'xrdp'],
+      ['Xtigervnc', 'tigervnc-standalone-server'],
+      ['tigervncpasswd', 'tigervnc-tools'],
+      ['xsetroot', 'x11-xserver-utils'],
+      ['Xvfb', 'xvfb'],
+      ['import', 'imagemagick'],
+    ] as const)
+      needProgram(this, program, name);
+    directory = await mkdtemp(join(tmpdir(), 'postern-rdp-e2e-'));
+    const secret = join(directory, 'secret');
+    await writeFile(secret, `${vncPassword}\n`, { mode: 0o600 });
+    desktop = await XvncDesktop.start();
+    cluster = await TestCluster.start({
+      plugins: [rdp],
+      configuration: { agent: { secrets: { desktop: { file: secret } } } },
+      roles: [
+        { name: 'office', allow: { rdp: { labels: { '*': '*' }, logins: ['na'] } } },
+        { name: 'guest', allow: { rdp: { labels: { '*': '*' }, logins: ['nobody'] } } },
+      ],
+      resources: [{ kind: 'rdp', name: 'desk', spec: desktop.spec() }],
+      users: { alice: { roles: ['office'] }, bob: { roles: ['guest'] } },
+    });
+    alice = await cluster.login('alice');
+    bob = await cluster.login('bob');
+    viewer = spawn('Xvfb', [display, '-screen', '0', '900x700x24', '-nolisten', 'tcp'], { stdio: 'ignore' });
+    await until(async () => (await screenshot(display)) !== undefined);
+  });
+  after(async () => {
+    if (viewer) {
+      viewer.kill();
+      await closed(viewer);
+    }
+    await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
+    await desktop?.[Symbol.asyncDispose]();
+    if (directory) await rm(directory, { recursive: true, force: true });
+  });
+
+  /** True once the desktop's colour is on the display. Seldom asked: a screenshot stops all its clients. */
+  async function shown(): Promise<boolean> {
+    await sleep(500);
+    return pixelsOf(await screenshot(display)).at(400, 500) === '335577';
+  }
+
+  /** Starts the program that `psh desktop connect` starts, behind a forwarder as it opens one. */
+  async function connected(
+    login: TestLogin,
+  ): Promise<{ child: ChildProcess; output: () => string; stop: () => Promise<void> }> {
+    const sockets = new Set<net.Socket>();
+    const forwarder = net.createServer((socket) => {
+      sockets.add(socket);
+      cluster.connect('rdp', 'desk', login, { alpn: ['rdp'] }).then(
+        (stream) =>
+          void socket
+            .on('error', () => {})
+            .pipe(stream.on('error', () => {}))
+            .pipe(socket),
+        () => socket.destroy(),
+      );
+    });
+    forwarder.listen(0, '127.0.0.1');
+    await once(forwarder, 'listening');
+    const { port } = forwarder.address() as AddressInfo;
+    const spec = rdp.protocol.auth.resource.parse(desktop?.spec());
+    const target = { resource: { name: 'desk', labels: {}, spec }, hostname: '', principals: ['na'] };
+    const options = {
+      options: {},
+      args: ['/size:800x600', '/log-level:INFO'],
+      local: { kind: 'port', host: '127.0.0.1', port },
+    } as const;
+    const { program, args } = rdpClient.connect?.({} as never, target, options) ?? { program: '', args: [] };
+    const child = spawn(program, args, {
+      env: { ...process.env, DISPLAY: display, HOME: directory },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += String(chunk)));
+    child.stderr.on('data', (chunk) => (text += String(chunk)));
+    const stop = async (): Promise<void> => {
+      child.kill('SIGKILL');
+      await closed(child);
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => forwarder.close(resolve));
+    };
+    return { child, output: () => text, stop };
+  }
+
+  it('shows the desktop, whose password only the agent knows', async () => {
+    const { stop, output } = await connected(alice);
+    try {
+      await until(shown, 20_000);
+    } catch (cause) {
+      throw new Error(output(), { cause });
+    } finally {
+      await stop();
+    }
+    const { session = '', fields } = await cluster.event({ types: ['rdp.login'] });
+    assert.deepEqual([fields['login'], fields['client'], fields['security']], ['na', 'native', 'tls']);
+    await cluster.event({ session, types: ['session.end'] });
+  });
+
+  it('says that the user may not connect', async () => {
+    const { child, output, stop } = await connected(bob);
+    await closed(child);
+    await stop();
+    assert.match(output(), /INSUFFICIENT_PRIVILEGES/);
+    await cluster.event({ user: 'bob', types: ['session.denied'] });
+  });
+
+  it('is cut by a lock, and says by whom', async () => {
+    const { child, output, stop } = await connected(alice);
+    await until(shown, 20_000);
+    const { id } = await cluster.admin.call(createLock, { target: { user: 'alice' }, message: 'laptop lost' });
+    await closed(child);
+    await stop();
+    assert.match(output(), /RPC_INITIATED_DISCONNECT|administrative tool/);
+    await cluster.admin.call(deleteLock, { id });
+    await cluster.seen();
+  });
+});
