@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PosternError, type Plugin } from '@postern/plugin-sdk';
+import { entryOfInstalled, entryOfPath } from './package-entry.js';
 
 export interface PluginReference {
   readonly id: string;
@@ -36,20 +36,10 @@ export async function importPlugin({ id, at, directory, name, path }: PluginRefe
 }
 
 async function load(wanted: string, isPath: boolean, directory: string): Promise<{ readonly default?: unknown }> {
-  const file = isPath ? resolve(directory, wanted) : wanted;
-  const target = isPath ? createRequire(import.meta.url).resolve(file) : resolveFrom(directory, wanted);
-  return (await import(target.startsWith('file:') ? target : pathToFileURL(target).href)) as {
-    readonly default?: unknown;
-  };
-}
-
-/** A package beside the configuration file comes first, one beside the product second. */
-function resolveFrom(directory: string, name: string): string {
-  try {
-    return createRequire(pathToFileURL(`${directory}/postern.yaml`)).resolve(name);
-  } catch {
-    return import.meta.resolve(name);
-  }
+  // A package beside the configuration file comes first, one beside the product second.
+  const file = isPath ? entryOfPath(resolve(directory, wanted)) : entryOfInstalled(directory, wanted);
+  const target = file === undefined ? import.meta.resolve(wanted) : pathToFileURL(file).href;
+  return (await import(target)) as { readonly default?: unknown };
 }
 
 function isPlugin(value: unknown): value is Plugin {
