@@ -113,15 +113,19 @@ export class Incoming {
   #resolve(name: string, hello?: Hello): { readonly route: Call['route']; readonly dialer: Dialer } {
     const route = this.port.router.resolve(name, hello?.alpn);
     if (route.kind === 'unknown') throw new Refusal('unknown_name', route.reason);
-    const { kind } = this.port.dedicated ?? {};
-    if (kind !== undefined && (route.kind !== 'agent' || route.protocol !== kind))
-      throw new Refusal('unknown_name', `this port is for ${kind} alone, and ${name || 'the proxy itself'} is none`);
+    this.#mustBeOfThisPort(name, route);
     // What ends at the proxy must be TLS: the preamble is for streams that are encrypted end to end.
     if (!hello && (route.kind === 'web' || route.kind === 'tunnel'))
       throw new Refusal('unknown_name', `${name} is the proxy itself, and not reached by a preamble`);
     const dialer = route.kind === 'agent' ? this.port.agents : this.port.services[route.kind];
     if (!dialer) throw new Refusal('unreachable', `nobody here serves ${name || 'the proxy itself'}`);
     return { route, dialer };
+  }
+
+  #mustBeOfThisPort(name: string, route: Call['route']): void {
+    const { kind } = this.port.dedicated ?? {};
+    if (kind !== undefined && (route.kind !== 'agent' || route.protocol !== kind))
+      throw new Refusal('unknown_name', `this port is for ${kind} alone, and ${name || 'the proxy itself'} is none`);
   }
 
   /** Waits for a dialer no longer than the limit, and not for a client that has gone. */

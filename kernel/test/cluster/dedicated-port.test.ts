@@ -41,7 +41,7 @@ describe('a port for one kind of resource', () => {
           ports: [
             { listen: '127.0.0.1:0', kind: 'lines', resource: 'one' },
             { listen: '127.0.0.1:0', kind: 'lines' },
-          ] as unknown as Record<string, unknown>,
+          ] as unknown,
         },
       },
     });

@@ -242,7 +242,7 @@ const answered: ReadonlySet<string> = new Set([
 const joined = (out: readonly Buffer[]): Buffer => (out.length === 1 && out[0] ? out[0] : Buffer.concat(out));
 
 /** What is decided: the resource, or the path; nothing more where everybody who may enter may ask it. */
-export function askOf({ user, groups }: Subject, request: ApiRequest): KubernetesAsk {
+function askOf({ user, groups }: Subject, request: ApiRequest): KubernetesAsk {
   const who = { user, groups: [...groups] };
   if (request.kind === 'path') return request.open ? who : { ...who, path: request.path };
   if (isSelfReview(request)) return who;

@@ -6,7 +6,7 @@ import type { Kubernetes } from './protocol.js';
 const quoted = (text: string): string => JSON.stringify(text);
 
 /** How a context, its cluster and its user are called: apart from what else a user may have. */
-export const contextName = (profile: ClientProfile, { resource }: ClientTarget<Kubernetes>): string =>
+const contextName = (profile: ClientProfile, { resource }: ClientTarget<Kubernetes>): string =>
   `${resource.name}.${profile.cluster}`;
 
 function serverOf({ proxy }: ClientProfile): string {

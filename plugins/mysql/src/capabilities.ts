@@ -24,7 +24,7 @@ export const capability = {
 } as const;
 
 /** MariaDB's own flags, which stand in a field of their own: bulk execution, and more about types. */
-export const mariadbCapability = { bulkOperations: 1 << 2, extendedTypes: 1 << 3 } as const;
+const mariadbCapability = { bulkOperations: 1 << 2, extendedTypes: 1 << 3 } as const;
 
 /**
  * What a session never has: compression hides what is said, and the others

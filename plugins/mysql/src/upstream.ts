@@ -102,7 +102,7 @@ function capabilitiesFor(client: HandshakeResponse, database: string | undefined
 }
 
 /** The password of a grant's user; `undefined` where there is none. */
-export async function passwordFor(
+async function passwordFor(
   grant: Grant<Mysql>,
   { method, secret }: MysqlSpec['auth'],
 ): Promise<string | undefined> {
@@ -131,11 +131,11 @@ async function tlsOptions(grant: Grant<Mysql>, { host, tls: wanted, auth }: Mysq
 }
 
 /** Whom to trust: the given authority, or those of the system. */
-export const trustedBy = (ca: string | undefined): tls.ConnectionOptions =>
+const trustedBy = (ca: string | undefined): tls.ConnectionOptions =>
   ca === undefined || ca === 'system' ? {} : { ca };
 
 /** How to verify the server's certificate, which bears `name`. */
-export function verification(mode: MysqlSpec['tls']['mode'], name: string): tls.ConnectionOptions {
+function verification(mode: MysqlSpec['tls']['mode'], name: string): tls.ConnectionOptions {
   return {
     host: name,
     // An address cannot be sent as a server name.
@@ -147,7 +147,7 @@ export function verification(mode: MysqlSpec['tls']['mode'], name: string): tls.
 }
 
 /** Rejects with `upstream_unreachable` where the server has not the certificate that it should have. */
-export async function encrypt(socket: Duplex, options: tls.ConnectionOptions): Promise<tls.TLSSocket> {
+async function encrypt(socket: Duplex, options: tls.ConnectionOptions): Promise<tls.TLSSocket> {
   const secure = tls.connect({ ...options, socket });
   await new Promise<void>((resolve, reject) => {
     const failed = (cause?: Error): void =>

@@ -6,7 +6,7 @@ import { findProgram } from '@postern/plugin-sdk/testing';
 import { standardPlugins } from '../../../config/src/standard.js';
 import { kubernetesClient } from '../../../plugins/kubernetes/src/client.js';
 import { kubernetes } from '../../../plugins/kubernetes/src/protocol.js';
-import { FakeApiServer } from '../../../plugins/kubernetes/test/support/fake-api-server.js';
+import { type FakeApiServer } from '../../../plugins/kubernetes/test/support/fake-api-server.js';
 import { TestCluster } from '../../support/cluster.js';
 import { KubernetesServer, runProgram, type Finished } from '../../support/kubernetes-server.js';
 import type { TestLogin } from '../../support/login.js';

@@ -59,7 +59,7 @@ function decompressed(file: Readable): Readable {
 }
 
 /** The lines of a file of JSON lines; a torn last line, as a crash leaves it, is left out. */
-export async function* marksOf(file: Readable): AsyncGenerator<RecordedEntry> {
+async function* marksOf(file: Readable): AsyncGenerator<RecordedEntry> {
   for await (const line of createInterface({ input: file, crlfDelay: Infinity })) {
     const value = parsed(line);
     if (value) yield value;
