@@ -52,5 +52,5 @@ conformance(plugin, {
     },
   },
   connectOptions: { user: 'vaulted', local: { kind: 'port', host: '127.0.0.1', port: 1 } },
-  patienceMs: 10_000,
+  patienceMs: 30_000,
 });

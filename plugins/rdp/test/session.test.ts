@@ -248,7 +248,7 @@ describe('a session', () => {
         },
         onChannel: (_, _channel, payload) => void answers.push(payload.subarray(8)),
       },
-      { allow: { logins: ['*'], channels: ['echo'] } },
+      { allow: { logins: ['*'], channels: ['ECHO'] } },
     );
     const client = await connected(stand, { channels: ['drdynvc'] });
     await client.until((pdu) => pdu.includes('ECHO'));
