@@ -15,7 +15,7 @@ export interface Opening {
  *   answered are an injection and close the connection (CVE-2021-23222).
  * - `signal`: `payload` goes to the session that serves `connection`, if there
  *   is one; then the connection is closed.
- * - `closed`: everything was said; the connection is closed.
+ * - `closed`: the client was told why it cannot go on; the connection is closed, and that is recorded.
  */
 export type Onward =
   | { readonly kind: 'tls' }

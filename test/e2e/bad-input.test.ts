@@ -60,11 +60,13 @@ describe('bad input at the public port of a whole cluster', function () {
   it('tells a database client without TLS what to do, in its own words', async () => {
     const answer = await world.send(startup);
     assert.match(answer, /^E[^]*SFATAL\0[^]*encrypted connections only/);
+    assert.deepEqual(await world.said(), [['connection.refused', 'turned_away']]);
   });
 
   it('tells an SSH client that names no node where to go, in its own words', async () => {
     const answer = await world.send('SSH-2.0-OpenSSH_9.2\r\n');
     assert.match(answer, /^SSH-2\.0-[^]*run psh login/);
+    assert.deepEqual(await world.said(), [['connection.refused', 'turned_away']]);
   });
 
   it('gives who says nothing, half a hello or a hello by the byte ten seconds, and one event each', async () => {

@@ -80,6 +80,7 @@ export class AuthService {
         ...options,
         documents: this.documents,
         explainer: new Explainer({ users: this.users, view, protocols, now }),
+        authorize: (caller, rule) => this.#authorize(caller, rule),
       }),
       ...lockHandlers(this.locks),
       ...authorityHandlers({ ...options, report: this.report }),

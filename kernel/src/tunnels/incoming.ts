@@ -83,6 +83,7 @@ export class Incoming {
       case 'signal':
         return this.#signal(wish.connection, wish.payload);
       case 'closed':
+        this.port.refusals.report(this.#source, 'turned_away', 'its protocol told the client how to connect instead');
         return hangUp(this.#opening.release());
     }
   }

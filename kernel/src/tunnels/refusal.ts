@@ -18,6 +18,8 @@ const codes = {
   timeout: 'timeout',
   /** Closed by the client in the middle of its opening. */
   incomplete: 'aborted',
+  /** Its protocol told the client why it cannot go on like this. */
+  turned_away: 'protocol_violation',
   /** Bytes arrived before the answer that they should have waited for (CVE-2021-23222). */
   injected: 'protocol_violation',
   /** A name that leads nowhere. */

@@ -51,14 +51,14 @@ describe('PublicPort, with a plugin that opens otherwise', () => {
     assert.equal((await fixture.refusal('malformed')).detail, 'no TLS follows the opening of knock');
   });
 
-  it('lets it answer altogether', async () => {
+  it('lets it answer altogether, and says so', async () => {
     const refusing = knocking(async (opening) => {
       await opening.write(Buffer.from('go away'));
       return { kind: 'closed' };
     });
     await using fixture = await PortFixture.open({ halves: [refusing] });
     assert.equal(await fixture.answerTo('KNOCK'), 'go away');
-    assert.deepEqual(fixture.refused, []);
+    assert.equal((await fixture.refusal('turned_away')).source, '127.0.0.1');
   });
 
   it('passes a message on to the connection that it names, and no more than ten in a second', async () => {

@@ -2,7 +2,7 @@ import { asBuffer, Cursor, Malformed, u16 } from './bytes.js';
 import { share } from './share.js';
 
 /** Types of capability sets (MS-RDPBCGR 2.2.1.13.1.1.1). */
-export const capability = {
+const capability = {
   bitmap: 2,
   order: 3,
   bitmapCache: 4,

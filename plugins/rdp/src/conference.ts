@@ -14,7 +14,7 @@ export const block = {
 } as const;
 
 /** Bits of `earlyCapabilityFlags` in the client's core data. */
-export const early = {
+const early = {
   errorInfo: 0x0001,
   want32Bits: 0x0002,
   networkAutodetect: 0x0080,

@@ -15,7 +15,7 @@ export const mcs = {
 } as const;
 
 /** Users are counted from here (MS-RDPBCGR 2.2.1.7). */
-export const firstUser = 1001;
+const firstUser = 1001;
 
 /** The kind of a slow-path PDU behind its X.224 header; throws for another X.224 unit than data. */
 export function kindOf(pdu: Uint8Array): number {
@@ -51,7 +51,7 @@ export function readChannelData(pdu: Buffer): ChannelData {
 }
 
 /** The longest payload that one Send Data PDU holds. */
-export const maxPayload = 16_383;
+const maxPayload = 16_383;
 
 export function channelData(
   kind: typeof mcs.dataRequest | typeof mcs.dataIndication,
@@ -65,7 +65,7 @@ export function channelData(
 }
 
 /** Wraps an MCS PDU into X.224 and TPKT. */
-export const dataUnit = (body: Uint8Array): Buffer =>
+const dataUnit = (body: Uint8Array): Buffer =>
   Buffer.concat([Buffer.from([3, 0]), u16be(7 + body.length), Buffer.from([2, 0xf0, 0x80]), body]);
 
 export const erectDomain = dataUnit(Buffer.from([mcs.erectDomain, 1, 0, 1, 0]));

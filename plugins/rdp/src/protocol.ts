@@ -68,7 +68,7 @@ const resource = z
   });
 
 /** What a client may use besides screen, keys and mouse. */
-export const uses = ['clipboard', 'drives', 'printers', 'smartcards', 'ports', 'sound', 'channel'] as const;
+const uses = ['clipboard', 'drives', 'printers', 'smartcards', 'ports', 'sound', 'channel'] as const;
 export type Use = (typeof uses)[number];
 
 const ask = z.strictObject({

@@ -5,7 +5,7 @@ import type { AnyDocument, DocumentService } from '../../cluster/document-servic
 import { explain, reasonText, summary, visible } from '../../rbac/index.js';
 import { healthDetail, healthWords, type HealthTable, type ResourceHealth } from '../../sessions/index.js';
 import { routeName } from '../../tunnels/index.js';
-import { callerName } from '../caller.js';
+import { callerName, type Caller } from '../caller.js';
 import {
   deleteDocument,
   explainAccess,
@@ -14,6 +14,7 @@ import {
   listResources,
   putDocument,
   type document as documentSchema,
+  type Verb,
 } from '../contract/index.js';
 import { implement, type Handler } from '../handler.js';
 import { requireUser } from '../require-user.js';
@@ -26,6 +27,16 @@ export interface DocumentHandlersOptions {
   readonly health: HealthTable;
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
   readonly now: () => Date;
+  /** Rejects with the denial where the caller may not do this. */
+  authorize(caller: Caller, rule: { readonly kind: string; readonly verb: Verb }): Promise<void>;
+}
+
+/** Whoever writes roles could give any to anybody: to register resources is not enough for it. */
+async function mayChange(
+  { authorize }: Pick<DocumentHandlersOptions, 'authorize'>,
+  { caller, kind, verb }: { readonly caller: Caller; readonly kind: string; readonly verb: Verb },
+): Promise<void> {
+  if (kind === 'role') await authorize(caller, { kind, verb });
 }
 
 export function documentHandlers(options: DocumentHandlersOptions): readonly Handler[] {
@@ -38,14 +49,9 @@ export function documentHandlers(options: DocumentHandlersOptions): readonly Han
     implement(listResources, ({ kind }, { caller }) => {
       const identity = requireUser(caller);
       const { view, protocols, now } = options;
-      const subject = {
-        identity,
-        source: caller.source,
-        now: now(),
-        user: view.user(identity.user),
-        roles: view.roles,
-        locks: view.locks,
-      };
+      const { roles, locks } = view;
+      const user = view.user(identity.user);
+      const subject = { identity, source: caller.source, now: now(), user, roles, locks };
       const wanted = view.resources.filter((resource) => kind === undefined || resource.kind === kind);
       return visible(subject, wanted, protocols).map(({ resource, principals }) => ({
         ...resource,
@@ -59,10 +65,12 @@ export function documentHandlers(options: DocumentHandlersOptions): readonly Han
     implement(putDocument, async ({ kind, name, document }, { caller }) => {
       if (document.kind !== kind || document.name !== name)
         throw PosternError.public('invalid_argument', 'the document has another kind or name than the address');
+      await mayChange(options, { caller, kind, verb: 'update' });
       const { warnings, ...put } = await documents.put(document as AnyDocument, callerName(caller));
       return { created: put.created, document: shown(put.document), warnings: [...warnings] };
     }),
     implement(deleteDocument, async ({ kind, name }, { caller }) => {
+      await mayChange(options, { caller, kind, verb: 'delete' });
       await documents.delete(kind, name, callerName(caller));
       return {};
     }),
