@@ -138,8 +138,7 @@ describe('mariadb and drivers through a cluster', function () {
     assert.equal((results as unknown[]).length, 3);
     await connection.end();
     await until(
-      async () =>
-        (await site.cluster.events({ types: ['mysql.result'], text: 'Duplicate' })).length > 0 || true,
+      async () => (await site.cluster.events({ types: ['mysql.result'], text: 'Duplicate' })).length > 0 || true,
     );
     const events = await site.cluster.events({ types: ['mysql.execute'] });
     const inserted = events.find(({ fields }) => String(fields['statement']).startsWith('insert into t'));

@@ -102,10 +102,7 @@ function capabilitiesFor(client: HandshakeResponse, database: string | undefined
 }
 
 /** The password of a grant's user; `undefined` where there is none. */
-async function passwordFor(
-  grant: Grant<Mysql>,
-  { method, secret }: MysqlSpec['auth'],
-): Promise<string | undefined> {
+async function passwordFor(grant: Grant<Mysql>, { method, secret }: MysqlSpec['auth']): Promise<string | undefined> {
   if (method !== 'password' || secret === undefined) return undefined;
   const { user } = grant.ask;
   const name = typeof secret === 'string' ? secret : Object.hasOwn(secret, user) ? secret[user] : undefined;

@@ -29,6 +29,8 @@ export class Pipeline {
   #failing: { readonly sequence: number | undefined } | undefined;
   /** True while the server takes COPY data and ignores any Sync. */
   #takesCopy = false;
+  /** True where that may have been so in this segment. */
+  #lostSync = false;
   /** The statement of this segment that was answered last. */
   #lastSequence: number | undefined;
   #queries = 0;
@@ -50,6 +52,11 @@ export class Pipeline {
   push(step: Step): void {
     // The server reads and ignores a Sync while it waits for COPY data.
     if (step.kind === 'sync' && this.#takesCopy) return;
+    // Nobody answers what comes between an error and the next Sync: to wait for it would be for ever.
+    if (this.#skipsAtOnce && step.kind !== 'sync' && this.#steps.length === 0) {
+      this.#failing = { sequence: this.#skipped(step, this.#failing?.sequence) };
+      return;
+    }
     if (step.sequence !== undefined) step.since = this.options.now();
     if (step.kind === 'query') {
       this.#queries += 1;
@@ -75,6 +82,7 @@ export class Pipeline {
     step.copy = direction;
     if (direction !== 'in' || step.kind !== 'execute') return;
     this.#takesCopy = true;
+    this.#lostSync = true;
     this.#steps.dropBehindFirst(({ kind }) => kind === 'sync');
   }
 
@@ -132,12 +140,16 @@ export class Pipeline {
     this.#failing = { sequence };
     if (sequence !== undefined && sequence === step.sequence) this.#report(step, failed);
     else this.#blame(sequence, failed, error);
+    if (!this.#skipsAtOnce) return;
+    const next = this.#steps.findIndex(({ kind }) => kind === 'sync');
+    this.#skip(next < 0 ? this.#steps.length : next);
   }
 
   /** ReadyForQuery. */
   ready(): void {
     const end = this.#steps.findIndex((step) => (this.#failing ? step.kind === 'sync' : step.endsSegment));
     this.#takesCopy = false;
+    this.#lostSync = false;
     this.#lastSequence = undefined;
     if (end >= 0) this.#skip(end);
     // The Sync was sent into a COPY that failed before it read anything: it stands in the queue no more.
@@ -170,11 +182,22 @@ export class Pipeline {
     let last = this.#failing?.sequence;
     for (let left = count; left > 0; left -= 1) {
       const step = this.#shift();
-      step?.definition?.settle(false);
-      if (step?.sequence === undefined || step.sequence === last) continue;
-      last = step.sequence;
-      this.options.report({ sequence: last, outcome: 'skipped' });
+      if (step) last = this.#skipped(step, last);
     }
+    if (this.#failing) this.#failing = { sequence: last };
+  }
+
+  /** Returns the statement that was reported last: a statement may have several steps. */
+  #skipped({ definition, sequence }: Step, last: number | undefined): number | undefined {
+    definition?.settle(false);
+    if (sequence === undefined || sequence === last) return last;
+    this.options.report({ sequence, outcome: 'skipped' });
+    return sequence;
+  }
+
+  /** Where a Sync was sent into a COPY, nobody knows whether the server has read it: then only its answer tells. */
+  get #skipsAtOnce(): boolean {
+    return this.#failing !== undefined && !this.#lostSync;
   }
 
   /** What the server is answering. A Sync that it answers otherwise than by ReadyForQuery was never read. */

@@ -87,3 +87,23 @@ describe('what the tap shows and records', () => {
     assert.deepEqual(Buffer.concat(parts), whole.subarray(5));
   });
 });
+
+describe('a long pipeline whose beginning fails', () => {
+  it('is not held for answers that never come, before its Sync and behind it', async () => {
+    const conversation = new Conversation();
+    const many = Array.from({ length: 12_000 }, () => Buffer.concat([bind({}), execute()]));
+    const held = conversation.client(parse({ text: 'insert' }), ...many);
+    assert.ok(held instanceof Promise);
+    void conversation.server(backend.error('42P01', 'no such table'));
+    await held;
+    assert.equal(conversation.client(...many), undefined);
+    assert.equal(conversation.client(sync()), undefined);
+    void conversation.server(ready());
+    void conversation.client(query('select 1'));
+    void conversation.server(complete('SELECT 1'), ready());
+    const outcomes = conversation.events.filter(({ type }) => type === 'result').map(({ outcome }) => outcome);
+    assert.deepEqual([outcomes[0], outcomes.at(-1)], ['failed', 'completed']);
+    assert.ok(outcomes.length > 24_000);
+    assert.ok(outcomes.slice(1, -1).every((outcome) => outcome === 'skipped'));
+  });
+});
