@@ -143,7 +143,8 @@ function cut(whole: Buffer, places: readonly number[]): Buffer[] {
 const runs = process.env['POSTERN_TEST_FULL'] === '1' ? 20_000 : 500;
 const places = fc.array(fc.nat(5000), { maxLength: 20 });
 
-describe('the tap, fuzzed', () => {
+describe('the tap, fuzzed', function () {
+  this.timeout(60_000);
   it('sees the messages of a server that a reference parser sees', () => {
     fc.assert(
       fc.property(fc.array(answer, { maxLength: 40 }), places, (messages, at) => {
