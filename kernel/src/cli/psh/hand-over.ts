@@ -108,5 +108,8 @@ async function sendByChild(socket: net.Socket): Promise<void> {
   });
   const [code] = (await once(child, 'exit')) as [number | null];
   if (code !== 0)
-    throw PosternError.public('unavailable', 'this version of Node cannot hand over: use ssh -o ProxyUseFdpass=no');
+    throw PosternError.public(
+      'unavailable',
+      'this version of Node cannot hand a connection over: connect with the option ProxyUseFdpass=no',
+    );
 }
