@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { needProgram } from '@postern/plugin-sdk/testing';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -8,7 +9,6 @@ import path from 'node:path';
 import tls from 'node:tls';
 import { AgentTable, localDialer, TunnelClient, type Handover, type ServiceTls } from '../../src/tunnels/index.js';
 import { captureBuffers } from './capture-buffers.js';
-import { isInstalled } from './capture-hello.js';
 import { cluster, PortFixture, silentLog, untilClosed } from './port-fixture.js';
 import { ProxyChild } from './proxy-child.js';
 import { TestAuthority } from './test-authority.js';
@@ -102,7 +102,7 @@ describe('what passes through the tunnel code', function () {
   after(() => fs.rmSync(pki.directory, { recursive: true }));
 
   it('is ciphertext in every buffer, with proxy and agent in one process', async function () {
-    if (!isInstalled(program, 'version')) this.skip();
+    needProgram(this, program, program);
     const resource = new Resource(pki.box, pki.users.pem);
     const agents = new AgentTable();
     agents.add(
@@ -131,7 +131,7 @@ describe('what passes through the tunnel code', function () {
   });
 
   it('is ciphertext in every buffer of the proxy’s process, with the agent in another one', async function () {
-    if (!isInstalled(program, 'version')) this.skip();
+    needProgram(this, program, program);
     const resource = new Resource(pki.box, pki.users.pem);
     const services = await TestAuthority.create('services');
     const dump = path.join(pki.directory, 'dump');
