@@ -36,7 +36,8 @@ export function connectTls({
     const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), handshakeMs).unref();
     const fail = (cause: Error): void => {
       clearTimeout(timer);
-      reject(isDistrusted(cause) ? distrusted(servername, cause) : unreachable(proxy, cause));
+      if (isDistrusted(cause)) reject(distrusted(servername, cause));
+      else reject(isUnknownName(cause) ? unknown(servername, cause) : unreachable(proxy, cause));
     };
     socket.once('error', fail);
     socket.once('secureConnect', () => {
@@ -50,6 +51,12 @@ export function connectTls({
 /** How OpenSSL and Node say that a certificate does not hold. */
 const isDistrusted = ({ code = '' }: NodeJS.ErrnoException): boolean =>
   /CERT|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/.test(code) && !code.startsWith('ERR_SSL');
+
+/** The alert `unrecognized_name` (RFC 6066, section 3), by which the proxy says that a name leads nowhere. */
+const isUnknownName = ({ code }: NodeJS.ErrnoException): boolean => code === 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME';
+
+const unknown = (servername: string, cause: Error): PosternError =>
+  PosternError.public('not_found', `nobody in the cluster serves ${servername}; see: psh ls`, cause);
 
 const distrusted = (servername: string, cause: Error): PosternError =>
   PosternError.public(
