@@ -43,7 +43,7 @@ function buildServers() {
 }
 
 function summary() {
-  const stats = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { passes: 0, failures: 1 };
+  const stats = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { passes: 0, failures: 1, retried: [] };
   const skipped = existsSync(skips)
     ? readFileSync(skips, 'utf8')
         .trim()
@@ -52,7 +52,8 @@ function summary() {
         .map((line) => JSON.parse(line))
     : [];
   for (const { test, needs } of skipped) console.log(`skipped: ${test} (needs ${needs})`);
-  return { passed: stats.passes, failed: stats.failures, skipped: skipped.length };
+  for (const [test, error] of stats.retried) console.log(`passed only when tried again: ${test} (first: ${error})`);
+  return { passed: stats.passes, failed: stats.failures, skipped: skipped.length, retried: stats.retried.length };
 }
 
 const npx = (title, ...args) => step(title, process.execPath, ...args);
@@ -63,12 +64,13 @@ const steps = [
   () => npx('build', 'config/build.mjs'),
   () => step('lint', 'npm', 'run', '--silent', 'lint'),
   () => step('dependencies', 'npm', 'run', '--silent', 'deps'),
-  () => npx('tests', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/support/reporter.cjs'),
+  // A test that a busy machine was too slow for may have a second try, and is named in the summary.
+  () => npx('tests', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/support/reporter.cjs', '--retries', '1'),
 ];
 // Everything runs, so that one run shows everything that is wrong.
 const results = steps.map((run) => run());
-const { passed, failed, skipped } = summary();
+const { passed, failed, skipped, retried } = summary();
 rmSync(scratch, { recursive: true, force: true });
 const ok = results.every(Boolean) && failed === 0 && passed > 0;
-console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
+console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped, ${retried} passed only when tried again`);
 process.exitCode = ok ? 0 : 1;
