@@ -93,7 +93,7 @@ export class ClientTap extends FrameWalker {
       case 0x53: // Sync
         return this.#endSegment('sync');
       default: // CopyDone, CopyFail
-        return this.pipeline.copyEnds();
+        return this.pipeline.copyEnds(this.#order);
     }
   }
 

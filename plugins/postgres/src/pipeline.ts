@@ -1,5 +1,5 @@
 import type { EventFields } from './journal.js';
-import { StepQueue, type Step } from './step.js';
+import { Step, StepQueue } from './step.js';
 import type { ErrorFields } from './wire.js';
 
 type Result = EventFields<'result'>;
@@ -70,8 +70,13 @@ export class Pipeline {
     return new Promise((resolve) => (this.#drained = { below: count, resolve }));
   }
 
-  /** The client has sent its last COPY data. */
-  copyEnds(): void {
+  /**
+   * The client has sent its last COPY data, perhaps before the server has said that it takes any: then it is remembered
+   * which Sync came before. Nothing answers it, so that a second one behind it is not remembered.
+   */
+  copyEnds(order: number): void {
+    if (!this.#takesCopy && this.#steps.length > 0 && this.#steps.at(this.#steps.length - 1)?.kind !== 'copy-end')
+      this.#steps.push(new Step('copy-end', order));
     this.#takesCopy = false;
   }
 
@@ -81,9 +86,10 @@ export class Pipeline {
     if (step?.kind !== 'execute' && step?.kind !== 'query') return;
     step.copy = direction;
     if (direction !== 'in' || step.kind !== 'execute') return;
-    this.#takesCopy = true;
     this.#lostSync = true;
-    this.#steps.dropBehindFirst(({ kind }) => kind === 'sync');
+    const end = this.#steps.findIndex(({ kind }) => kind === 'copy-end');
+    this.#takesCopy = end < 0;
+    this.#steps.dropBehindFirst(end < 0 ? Infinity : end, ({ kind }) => kind === 'sync' || kind === 'copy-end');
   }
 
   /** ParseComplete, BindComplete or CloseComplete. */
@@ -125,6 +131,7 @@ export class Pipeline {
 
   /** ErrorResponse. */
   error(error: ErrorFields): void {
+    if (!this.#failing) this.#passCopyEnds();
     const step = this.#failing ? undefined : this.#steps.at(0);
     if (!step) return this.options.reportFailure(error);
     this.#takesCopy = false;
@@ -203,8 +210,17 @@ export class Pipeline {
   /** What the server is answering. A Sync that it answers otherwise than by ReadyForQuery was never read. */
   #head(): Step | undefined {
     if (this.#failing) return undefined;
-    while (this.#steps.at(0)?.kind === 'sync') this.#steps.shift();
+    this.#passCopyEnds();
+    while (this.#steps.at(0)?.kind === 'sync') {
+      this.#steps.shift();
+      this.#passCopyEnds();
+    }
     return this.#steps.at(0);
+  }
+
+  /** The end of a COPY that never began: the server ignores it. */
+  #passCopyEnds(): void {
+    while (this.#steps.at(0)?.kind === 'copy-end') this.#steps.shift();
   }
 
   #answer(step: Step, answer: Answer): void {

@@ -13,7 +13,8 @@ export class Step {
   since = 0;
 
   constructor(
-    readonly kind: 'parse' | 'bind' | 'close' | 'execute' | 'query' | 'call' | 'sync',
+    /** `copy-end` is CopyDone or CopyFail, which no answer of its own follows. */
+    readonly kind: 'parse' | 'bind' | 'close' | 'execute' | 'query' | 'call' | 'sync' | 'copy-end',
     /** Counts messages: tells what was sent before what. */
     readonly order: number,
     /** The number under which it stands in the log, where it does. */
@@ -57,10 +58,10 @@ export class StepQueue {
     return step;
   }
 
-  /** Takes out what matches, the first one excepted. */
-  dropBehindFirst(matches: (step: Step) => boolean): void {
-    const [first, ...others] = this.#steps.slice(this.#head) as Step[];
-    if (first) this.#steps = [first, ...others.filter((step) => !matches(step))];
+  /** Takes out what matches of so many steps behind the first one. */
+  dropBehindFirst(count: number, matches: (step: Step) => boolean): void {
+    const steps = this.#steps.slice(this.#head) as Step[];
+    this.#steps = steps.filter((step, index) => index === 0 || index > count || !matches(step));
     this.#head = 0;
   }
 

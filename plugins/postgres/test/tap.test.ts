@@ -49,6 +49,33 @@ describe('SessionTap', () => {
     ]);
   });
 
+  it('knows which Sync the server ignored where a whole COPY and more came in one breath', () => {
+    const conversation = new Conversation();
+    const row = copyData(Buffer.from('1\n'));
+    void conversation.client(
+      ...[parse({ text: 'copy t from stdin' }), bind(), execute(), sync(), row, copyDone(), sync()],
+      ...[parse({ text: 'select 1' }), bind(), execute(), sync()],
+      ...[parse({ text: 'select 2' }), bind(), execute(), sync()],
+    );
+    void conversation.server(backend.parseComplete, backend.bindComplete, backend.copyIn, complete('COPY 1'), ready());
+    void conversation.server(backend.parseComplete, backend.bindComplete, error('22012', 'no'), ready());
+    void conversation.server(backend.parseComplete, backend.bindComplete, complete('SELECT 1'), ready());
+    assert.deepEqual(conversation.told.slice(3), [
+      'result 1 completed COPY 1',
+      'result 2 failed 22012',
+      'result 3 completed SELECT 1',
+    ]);
+  });
+
+  it('waits for no answer to the end of a COPY that never began', () => {
+    const conversation = new Conversation();
+    void conversation.client(parse({ text: 'select 1' }), bind(), execute(), copyDone(), copyDone(), sync());
+    void conversation.client(copyDone(), query('select 2'));
+    void conversation.server(backend.parseComplete, backend.bindComplete, complete('SELECT 1'), ready());
+    void conversation.server(complete('SELECT 2'), ready());
+    assert.deepEqual(conversation.told.slice(2), ['result 1 completed SELECT 1', 'result 2 completed SELECT 2 part=1']);
+  });
+
   it('stays in step when a COPY fails', () => {
     const conversation = new Conversation();
     void conversation.client(parse({ text: 'copy t from stdin' }), bind(), execute(), sync());

@@ -32,6 +32,18 @@ const action = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
+      kind: fc.constant('copy' as const),
+      table: fc.constantFrom('heap', 'heap', 'nowhere'),
+      /** A Sync right behind Execute, as libpq sends it: the server ignores it where it waits for data. */
+      early: fc.boolean(),
+      data: fc.constantFrom('1\n', 'no number\n', ''),
+      /** A COPY without an end would be left by any other message, and with it the connection. */
+      ends: fc.constantFrom(serialize.copyDone(), serialize.copyFail('no')),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
       kind: fc.constant('query' as const),
       text: fc.constantFrom(
         "select 'tag {n}'",
@@ -63,6 +75,15 @@ function said(step: Action, text: (template: string) => string): Buffer {
       return message('C', Buffer.from('S'), string(step.name));
     case 'sync':
       return serialize.sync();
+    case 'copy':
+      return Buffer.concat([
+        message('C', Buffer.from('Scopy\0')),
+        message('P', string('copy'), string(`copy ${step.table} from stdin`), Buffer.alloc(2)),
+        said({ kind: 'run', name: 'copy', portal: '' }, text),
+        ...(step.early ? [serialize.sync()] : []),
+        ...(step.data === '' ? [] : [serialize.copyData(Buffer.from(step.data))]),
+        step.ends,
+      ]);
     case 'query':
       return serialize.query(text(step.text));
   }
@@ -75,6 +96,10 @@ const mark = Buffer.concat([
   ...Array.from({ length: maxSteps + 1 }, () => closeOne),
   serialize.sync(),
 ]);
+
+/** How many times the server took data by COPY to the end. */
+const copied = (messages: readonly Message[]): number =>
+  messages.filter(({ type, body }) => type === 'C' && body.toString('latin1').startsWith('COPY ')).length;
 
 /** The tags of the statements that the server ran, in their order. */
 function ran(messages: readonly Message[]): string[] {
@@ -124,6 +149,8 @@ describe('what the log tells', function () {
       ['database', 'bench'],
     ]);
     await client.until('Z');
+    await client.send(serialize.query('create temp table heap (n int)'));
+    await client.until('Z');
     const text = (template: string): string => template.replace('{n}', String((number += 1)));
     const messages: Message[] = [];
     let pending: Buffer[] = [];
@@ -149,8 +176,13 @@ describe('what the log tells', function () {
         fc.asyncProperty(fc.array(action, { maxLength: maxSteps }), async (steps) => {
           stand.events.length = 0;
           using client = await RawClient.open(stand);
-          const tags = ran(await within(converse(client, steps, waits), 10_000));
-          const results = stand.seen('result').filter(({ rows, outcome }) => outcome === 'completed' && rows === 1);
+          const said = await within(converse(client, steps, waits), 10_000);
+          const tags = ran(said);
+          const completed = stand.seen('result').filter(({ outcome }) => outcome === 'completed');
+          const copies = completed.filter(({ command }) => command === 'COPY');
+          assert.equal(copies.length, copied(said));
+          assert.ok(copies.every(({ copy }) => copy === 'in'));
+          const results = completed.filter(({ rows, command }) => rows === 1 && command !== 'COPY');
           assert.equal(results.length, tags.length);
           for (const [index, tag] of tags.entries()) {
             const query = stand.seen('query').find(({ sequence }) => sequence === results[index]?.['sequence']);
