@@ -5,7 +5,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-async function freePort(): Promise<number> {
+/** Where nothing listens at this moment. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -20,16 +21,20 @@ async function freePort(): Promise<number> {
 export class CRelay implements AsyncDisposable {
   private constructor(
     readonly port: number,
+    /** Where a client that speaks no TLS is given it. */
+    readonly plainPort: number,
     private readonly children: readonly ChildProcess[],
   ) {}
 
-  static async start(directory: string, target: number, pem: string): Promise<CRelay> {
-    const [port, between] = [await freePort(), await freePort()];
+  /** `protocol` is one whose clients ask for TLS in clear, by stunnel's name for it. */
+  static async start(directory: string, target: number, pem: string, protocol?: 'pgsql'): Promise<CRelay> {
+    const [port, plain, between] = [await freePort(), await freePort(), await freePort()];
     await writeFile(join(directory, 'relay.pem'), pem, { mode: 0o600 });
     await writeFile(
       join(directory, 'stunnel.conf'),
       `foreground = yes\npid =\ndebug = 3\n[relay]\naccept = 127.0.0.1:${port}\nconnect = 127.0.0.1:${between}\n` +
-        `protocol = pgsql\ncert = ${join(directory, 'relay.pem')}\n`,
+        `cert = ${join(directory, 'relay.pem')}\n${protocol === undefined ? '' : `protocol = ${protocol}\n`}` +
+        `[client]\nclient = yes\naccept = 127.0.0.1:${plain}\nconnect = 127.0.0.1:${port}\n`,
     );
     await writeFile(
       join(directory, 'haproxy.cfg'),
@@ -42,7 +47,7 @@ export class CRelay implements AsyncDisposable {
     ];
     await sleep(1000);
     if (children.some(({ exitCode }) => exitCode !== null)) throw new Error('stunnel or haproxy did not start');
-    return new CRelay(port, children);
+    return new CRelay(port, plain, children);
   }
 
   get pids(): readonly number[] {

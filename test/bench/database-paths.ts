@@ -36,9 +36,11 @@ export class DatabasePaths implements AsyncDisposable {
       }),
     );
     await server.sql('create role trusted login; create database bench');
-    const relay = resources.use(await CRelay.start(directory, server.port, `${tls.key}${tls.certificate}`));
+    const relay = resources.use(await CRelay.start(directory, server.port, `${tls.key}${tls.certificate}`, 'pgsql'));
     const product = resources.use(await Product.start());
-    await product.register('bench', server.port);
+    // Without TLS or password behind the agent, as the C relay in its place reaches it.
+    const spec = { host: '127.0.0.1', port: server.port, auth: { method: 'trust' }, tls: { mode: 'disable' } };
+    await product.register('postgres', 'bench', spec);
     await product.logIn();
     const plain = 'host=127.0.0.1 user=trusted dbname=bench sslmode=require';
     const paths: readonly DatabasePath[] = [

@@ -10,10 +10,13 @@ export class Product implements AsyncDisposable {
 
   private constructor(readonly cluster: TestCluster) {}
 
-  static async start(): Promise<Product> {
+  /** With the text of a `postern.yaml` what that says, and a user whom the given `allow` of a role lets in. */
+  static async start(configuration?: string, allow?: Readonly<Record<string, unknown>>): Promise<Product> {
     await build();
-    const product = new Product(await TestCluster.start());
+    const product = new Product(await TestCluster.start(configuration));
+    if (allow) await product.#create({ kind: 'role', name: 'bench', allow });
     const traits = [`--trait=logins=${product.login}`, '--trait=db_users=trusted', '--trait=db_names=bench'];
+    if (allow) traits.push('--role=bench');
     await product.cluster.user('alice', password, traits);
     return product;
   }
@@ -31,12 +34,14 @@ export class Product implements AsyncDisposable {
     return join(this.cluster.home, '.ssh/config');
   }
 
-  /** Registers a database without TLS or password behind the agent, as a C relay in its place would reach it. */
-  async register(name: string, port: number): Promise<void> {
-    const spec = { host: '127.0.0.1', port, auth: { method: 'trust' }, tls: { mode: 'disable' } };
-    const document = JSON.stringify({ kind: 'postgres', name, labels: { env: 'bench' }, spec });
-    const { code, stderr } = await this.cluster.postern(['create', '-f', '-'], document);
-    if (code !== 0) throw new Error(`the database was not registered: ${stderr}`);
+  /** Registers what is behind the agent. */
+  register(kind: string, name: string, spec: Readonly<Record<string, unknown>>): Promise<void> {
+    return this.#create({ kind, name, labels: { env: 'bench' }, spec });
+  }
+
+  async #create(document: Readonly<Record<string, unknown>>): Promise<void> {
+    const { code, stderr } = await this.cluster.postern(['create', '-f', '-'], JSON.stringify(document));
+    if (code !== 0) throw new Error(`not created: ${stderr}`);
   }
 
   async logIn(): Promise<void> {

@@ -5,7 +5,10 @@ import { bulk } from './bulk.js';
 import { connects } from './connects.js';
 import { idle } from './idle.js';
 import type { Effort } from './interleave.js';
+import { kubernetes } from './kubernetes.js';
+import { mysql } from './mysql.js';
 import { queries } from './queries.js';
+import { redis } from './redis.js';
 import { shell } from './shell.js';
 import { startup } from './startup.js';
 import { stream } from './stream.js';
@@ -14,6 +17,9 @@ import { stream } from './stream.js';
 const benchmarks: Readonly<Record<string, (effort: Effort) => Promise<void>>> = {
   startup,
   queries,
+  redis,
+  mysql,
+  kubernetes,
   connects,
   bulk,
   idle,

@@ -51,7 +51,7 @@ function summary() {
         .filter(Boolean)
         .map((line) => JSON.parse(line))
     : [];
-  for (const { test, needs } of skipped) console.log(`skipped: ${test} (needs ${needs})`);
+  for (const { program, package: source } of skipped) console.log(`skipped for want of ${program}: ${source}`);
   for (const [test, error] of stats.retried) console.log(`passed only when tried again: ${test} (first: ${error})`);
   return { passed: stats.passes, failed: stats.failures, skipped: skipped.length, retried: stats.retried.length };
 }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,9 +56,11 @@ export class TestCluster implements AsyncDisposable {
     this.env = { ...env, HOME: this.home, NO_COLOR: '1' };
   }
 
-  static async start(): Promise<TestCluster> {
+  /** With the text of a `postern.yaml` what that says, else the demo. */
+  static async start(configuration?: string): Promise<TestCluster> {
     const cluster = new TestCluster(await mkdtemp(join(tmpdir(), 'postern-programs-')));
     mkdirSync(cluster.home);
+    if (configuration !== undefined) await writeFile(join(cluster.directory, 'postern.yaml'), configuration);
     await cluster.#start();
     return cluster;
   }

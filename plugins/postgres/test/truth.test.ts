@@ -79,7 +79,8 @@ function said(step: Action, text: (template: string) => string): Buffer {
       return Buffer.concat([
         message('C', Buffer.from('Scopy\0')),
         message('P', string('copy'), string(`copy ${step.table} from stdin`), Buffer.alloc(2)),
-        said({ kind: 'run', name: 'copy', portal: '' }, text),
+        message('B', string(''), string('copy'), Buffer.alloc(6)),
+        serialize.execute({ portal: '', rows: 0 }),
         ...(step.early ? [serialize.sync()] : []),
         ...(step.data === '' ? [] : [serialize.copyData(Buffer.from(step.data))]),
         step.ends,

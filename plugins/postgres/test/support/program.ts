@@ -12,6 +12,7 @@ export interface RunOptions {
   /** Whom to run as; ourselves by default. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   readonly timeoutMs?: number;
+  readonly cwd?: string;
 }
 
 /** Runs a program to its end. */
@@ -20,7 +21,7 @@ export function run(program: string, args: readonly string[], options: RunOption
     const child = spawn(program, args, {
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', ...options.env },
       ...options.user,
-      cwd: '/',
+      cwd: options.cwd ?? '/',
       timeout: options.timeoutMs ?? 60_000,
     });
     const output = { stdout: '', stderr: '' };
