@@ -17,6 +17,7 @@ import { decideCaller, decideRule, denialError, presetRoles, type Decision } fro
 import type { RecordingStore } from '../recordings/index.js';
 import type { EventPort, HealthTable, LiveSessions } from '../sessions/index.js';
 import type { Store } from '../storage/index.js';
+import { RateLimit } from '../tunnels/rate-limit.js';
 import type { ClusterView } from './cluster-view.js';
 import { DocumentService } from './document-service.js';
 import { Explainer } from './explainer.js';
@@ -45,6 +46,12 @@ export interface AuthServiceOptions {
   readonly inviteUrl: (token: string) => string;
 }
 
+/** What a role must allow. */
+interface Rule {
+  readonly kind: string;
+  readonly verb: Verb;
+}
+
 /** Owns users, documents and locks, decides who may change them, and serves the API. */
 export class AuthService {
   readonly users: UserService;
@@ -53,11 +60,13 @@ export class AuthService {
   readonly report: Report;
   /** Connections whose certificate was refused, and recorded as such. */
   readonly #refused = new WeakSet<object>();
+  readonly #denials: RateLimit;
   readonly #api: Api<{ readonly caller: Caller }>;
 
   constructor(private readonly options: AuthServiceOptions) {
     const { store, sealer, now, protocols, view } = options;
     this.report = reporter(options.events);
+    this.#denials = new RateLimit(1, 60_000, now);
     const report: ConstructorParameters<typeof UserService>[0]['report'] = (type, { fields, ...about }) =>
       this.report(type, about, fields);
     const userStore = new UserStore(store, sealer);
@@ -131,11 +140,24 @@ export class AuthService {
     }
   }
 
-  async #authorize(caller: Caller, rule?: { readonly kind: string; readonly verb: Verb }): Promise<void> {
+  async #authorize(caller: Caller, rule?: Rule): Promise<void> {
     const { who } = caller;
     if (who.kind === 'anonymous' && who.problem !== undefined) await this.#reportRefused(caller, who.problem);
     const decision = this.#decide(caller, rule);
-    if (decision && !decision.allowed) throw denialError(decision);
+    if (!decision || decision.allowed) return;
+    const error = denialError(decision);
+    if (rule) await this.#reportDenied(caller, rule, error);
+    throw error;
+  }
+
+  /** One event a minute for each user and rule, so that nobody fills the log by asking. It is denied either way. */
+  async #reportDenied({ who, source }: Caller, rule: Rule, { code, publicMessage }: PosternError): Promise<void> {
+    const user = who.kind === 'user' ? who.identity.user : undefined;
+    if (!this.#denials.take(JSON.stringify([user, rule.kind, rule.verb]))) return;
+    const fields = { ...rule, code, message: publicMessage };
+    await this.report('api.denied', { ...(user !== undefined && { user }), source }, fields).catch((cause: unknown) =>
+      this.options.logger.error('a denial could not be recorded', { cause: String(cause) }),
+    );
   }
 
   /** One event for a certificate that was not believed, however many calls come with it. It is refused either way. */
@@ -149,7 +171,7 @@ export class AuthService {
   }
 
   /** Nothing to decide for the local administrator. */
-  #decide({ who, source }: Caller, rule?: { readonly kind: string; readonly verb: Verb }): Decision | undefined {
+  #decide({ who, source }: Caller, rule?: Rule): Decision | undefined {
     if (who.kind === 'local') return undefined;
     if (who.kind === 'anonymous')
       throw PosternError.public('unauthenticated', who.problem ?? 'log in first: psh login');

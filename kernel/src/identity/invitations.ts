@@ -14,7 +14,8 @@ const stored = z.strictObject({
   totp: z.string(),
 });
 
-const validMs: Record<(typeof purposes)[number], number> = { invite: 24 * 3_600_000, reset: 3_600_000 };
+/** How long links work: invitations a day, resets an hour. */
+export const invitationMs: Record<(typeof purposes)[number], number> = { invite: 24 * 3_600_000, reset: 3_600_000 };
 
 export interface Invitation {
   readonly user: string;
@@ -38,18 +39,14 @@ export class Invitations {
     this.#links = new Collection(store, 'invitations', stored);
   }
 
-  /** Makes a link's token; earlier ones of the user stop working. Invitations last a day, resets an hour. */
-  async create(
-    user: string,
-    purpose: Invitation['purpose'],
-  ): Promise<{ readonly token: string; readonly expires: Date }> {
+  /** Makes a link's token; earlier ones of the user stop working. */
+  async create(user: string, purpose: Invitation['purpose'], expires: Date): Promise<string> {
     await this.revoke(user);
     const token = randomBytes(24).toString('base64url');
-    const expires = new Date(this.now().getTime() + validMs[purpose]);
     const name = nameOf(token);
     const totp = await this.sealer.seal(this.#links.key(name), Buffer.from(newTotpSecret()));
     await this.#links.create(name, { user, purpose, expires: expires.toISOString(), totp }, { expires });
-    return { token, expires };
+    return token;
   }
 
   /** Rejects with `not_found` for a token that never was, was used, was replaced, or is too old. */

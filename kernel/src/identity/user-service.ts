@@ -1,5 +1,5 @@
 import { PosternError } from '@postern/plugin-sdk';
-import type { Invitations } from './invitations.js';
+import { invitationMs, type Invitations } from './invitations.js';
 import type { Lockout } from './lockout.js';
 import { checkNewPassword, hashPassword } from './password.js';
 import type { Report } from './report.js';
@@ -55,6 +55,7 @@ export class UserService {
   /** Raises the generation where something is taken away, so that older certificates stop working. */
   async update(name: string, change: UserChange, by: string): Promise<User> {
     if (change.roles) this.options.checkRoles(change.roles);
+    await this.#exists(name);
     const changes = Object.entries(change).flatMap(([part, value]) => (value === undefined ? [] : part));
     await this.#changed(name, changes, by);
     return this.options.store.change(name, ({ user, secrets }) => {
@@ -72,6 +73,7 @@ export class UserService {
 
   /** Takes password and second factors away and makes a link to start anew. */
   async reset(name: string, by: string): Promise<{ readonly token: string; readonly expires: Date }> {
+    await this.#exists(name);
     await this.#changed(name, ['reset'], by);
     await this.options.store.change(name, ({ user }) => ({
       user: { ...user, activated: false, totp: false, generation: user.generation + 1 },
@@ -82,12 +84,13 @@ export class UserService {
   }
 
   async unlock(name: string, by: string): Promise<void> {
-    if (!(await this.options.store.get(name))) throw PosternError.public('not_found', `there is no user ${name}`);
+    await this.#exists(name);
     await this.#changed(name, ['unlocked'], by);
     await this.options.lockout.clear(name);
   }
 
   async delete(name: string, by: string): Promise<void> {
+    await this.#exists(name);
     await this.options.report('user.deleted', { user: by, fields: { name } });
     await this.options.store.delete(name);
     await this.options.lockout.clear(name);
@@ -124,9 +127,15 @@ export class UserService {
     purpose: 'invite' | 'reset',
     by: string,
   ): Promise<{ readonly token: string; readonly expires: Date }> {
-    const link = await this.options.invitations.create(name, purpose);
-    await this.options.report('user.invited', { user: by, fields: { name, expires: link.expires.toISOString() } });
-    return link;
+    const { invitations, now, report } = this.options;
+    const expires = new Date(now().getTime() + invitationMs[purpose]);
+    await report('user.invited', { user: by, fields: { name, expires: expires.toISOString() } });
+    return { token: await invitations.create(name, purpose, expires), expires };
+  }
+
+  /** The log must not tell of what did not happen. Rejects with `not_found`. */
+  async #exists(name: string): Promise<void> {
+    if (!(await this.options.store.get(name))) throw PosternError.public('not_found', `there is no user ${name}`);
   }
 
   #changed(name: string, changes: readonly string[], by: string): Promise<void> {
@@ -136,6 +145,8 @@ export class UserService {
   async #create(wanted: NewUser, secrets: UserSecrets | undefined, by: string): Promise<void> {
     this.options.checkRoles(wanted.roles);
     const { name, roles } = wanted;
+    if (await this.options.store.get(name))
+      throw PosternError.public('already_exists', `there is a user ${name} already`);
     await this.options.report('user.created', { user: by, fields: { name, roles, origin: 'local' } });
     const created: User = {
       name,

@@ -134,6 +134,24 @@ describe('the right to call the API', () => {
     assert.equal(described, endpoints.size);
   });
 
+  it('leaves one event a minute where it is not had, however often it is asked for', async () => {
+    const denials = async () =>
+      (await cluster.events({ types: ['api.denied'], user: 'nothing' })).filter(
+        ({ fields }) => fields['kind'] === 'user' && fields['verb'] === 'list',
+      );
+    cluster.clock.advance(61_000);
+    const before = (await denials()).length;
+    const ask = () => called('nothing', 'listUsers');
+    assert.deepEqual(await Promise.all([ask(), ask(), ask()]), Array(3).fill('access_denied'));
+    const [told, ...more] = (await denials()).slice(before);
+    assert.deepEqual(more, []);
+    assert.equal(told?.fields['code'], 'access_denied');
+    assert.match(String(told.fields['message']), /list/);
+    cluster.clock.advance(61_000);
+    await ask();
+    assert.equal((await denials()).length, before + 2);
+  });
+
   for (const [name, { level, own = false }] of Object.entries(levels))
     it(`is had for ${name} by ${level === 'public' ? 'everybody' : level === 'user' ? 'users' : `a rule to ${level}`}`, async () => {
       const expected = (who: string): string => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { PosternError, type Hold } from '@postern/plugin-sdk';
-import { createUser, listUsers, resetUser, updateUser } from '../../src/api/contract/index.js';
+import { createUser, deleteUser, listUsers, resetUser, unlockUser, updateUser } from '../../src/api/contract/index.js';
 import type { TestCluster } from '../../../test/support/cluster.js';
 import { reader, startLines } from '../cluster/line-world.js';
 
@@ -29,5 +29,26 @@ describe('what the audit log cannot take', () => {
     }
     assert.deepEqual(await cluster.admin.call(listUsers, {}), before);
     await cluster.login('ann');
+  });
+});
+
+describe('what does not happen', () => {
+  let cluster: TestCluster;
+  before(async () => {
+    cluster = await startLines();
+  });
+  after(() => cluster[Symbol.asyncDispose]());
+
+  it('is not in the audit log: nothing is created twice, changed, reset or deleted that is not there', async () => {
+    const before = await cluster.events();
+    await assert.rejects(cluster.admin.call(createUser, { name: 'ann', roles: ['reader'] }), {
+      code: 'already_exists',
+    });
+    const missing = { code: 'not_found' };
+    await assert.rejects(cluster.admin.call(updateUser, { name: 'zoe', roles: ['reader'] }), missing);
+    await assert.rejects(cluster.admin.call(resetUser, { name: 'zoe' }), missing);
+    await assert.rejects(cluster.admin.call(unlockUser, { name: 'zoe' }), missing);
+    await assert.rejects(cluster.admin.call(deleteUser, { name: 'zoe' }), missing);
+    assert.deepEqual(await cluster.events(), before);
   });
 });

@@ -19,6 +19,15 @@ export const administrationEvents = {
     name: field.public(z.string()),
     action: field.public(action),
   }),
+  'api.denied': event(
+    'Somebody asked the API for something that no role of theirs allows. At most one a minute for each.',
+    {
+      kind: field.public(z.string()),
+      verb: field.public(z.string()),
+      code: field.public(z.string()),
+      message: field.public(z.string()),
+    },
+  ),
   'lock.created': event('Somebody or something was locked out of the whole cluster.', {
     name: field.public(z.string()),
     target: field.public(z.record(z.string(), z.string())),
