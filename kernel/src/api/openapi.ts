@@ -50,6 +50,7 @@ function operation({ method, path, summary, access, input, output, delivery = 'j
     required: rest.map(([name]) => name).filter(required),
   };
   return {
+    operationId: operationId(method, path),
     summary,
     ...(access === 'public' ? {} : { security: [{ certificate: [] }] }),
     ...(typeof access === 'object' ? { 'x-postern-rule': access } : {}),
@@ -75,3 +76,10 @@ function content(output: z.ZodType, delivery: NonNullable<Endpoint['delivery']>)
   const schema = z.toJSONSchema(output, { io: 'output', unrepresentable: 'any' });
   return { [delivery === 'stream' ? 'application/x-ndjson' : 'application/json']: { schema } };
 }
+
+/** What generators of clients call it: `getUsersName` for `GET /v1/users/{name}`. Unique, since method and path are. */
+const operationId = (method: string, path: string): string =>
+  [method.toLowerCase(), ...path.split('/').slice(2)]
+    .map((word) => word.replaceAll(/[^A-Za-z0-9]/g, ''))
+    .map((word, index) => (index === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1)))
+    .join('');
