@@ -12,7 +12,9 @@ describe('the description of the API', () => {
 
   it('is a document of OpenAPI 3.1, by the official schema', async () => {
     const validator = new Validator();
-    const { valid, errors } = await validator.validate(JSON.stringify(description));
+    const { valid, errors } = await validator.validate(
+      JSON.parse(JSON.stringify(description)) as Record<string, unknown>,
+    );
     assert.deepEqual(errors ?? [], []);
     assert.ok(valid);
     assert.equal(validator.version, '3.1');
