@@ -1,0 +1,1 @@
+export { type WebSession, type WebSessions } from './sessions/index.js';
