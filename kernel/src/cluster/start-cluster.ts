@@ -160,11 +160,10 @@ function assemble(
 async function recoverRecordings({ recordings }: ClusterState, auth: AuthService): Promise<void> {
   for (const { session, user, resourceKind, resource, hashes = {}, ...done } of await recordings.recover()) {
     const { recording, kind, bytes, durationMs } = done;
-    const [sha256] = Object.values(hashes);
     await auth.report(
       'recording.completed',
       { session, user, resource: { kind: resourceKind, name: resource } },
-      { recording, kind, bytes, durationMs, sha256, recovered: true },
+      { recording, kind, bytes, durationMs, sha256: hashes, recovered: true },
     );
   }
 }

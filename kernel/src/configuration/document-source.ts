@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { PosternError } from '@postern/plugin-sdk';
 import { badAlias } from './bad-alias.js';
 import { nearest } from './nearest.js';
+import { beyondBounds } from './yaml-bounds.js';
 
 type Path = readonly PropertyKey[];
 
@@ -14,8 +15,13 @@ export class DocumentSource {
     private readonly lines: LineCounter,
   ) {}
 
-  /** Every document of a text. Throws `invalid_config` with file, line and column for what is not YAML. */
+  /**
+   * Every document of a text. Throws `invalid_config` with file, line and column for what is not YAML, and for what is
+   * longer or nested deeper than any configuration is.
+   */
   static parse(text: string, file: string): readonly DocumentSource[] {
+    const beyond = beyondBounds(text);
+    if (beyond !== undefined) throw PosternError.public('invalid_config', `${file}: ${beyond}`);
     const lines = new LineCounter();
     const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false }) as Document.Parsed[];
     return documents.map((document) => {

@@ -37,8 +37,7 @@ export class AuditedRecording implements Recording {
       if (this.#failed) return;
       const { recording } = this.recording;
       const { kind } = this.options;
-      const [sha256] = Object.values(hashes);
-      await this.options.emit('recording.completed', { recording, kind, bytes, durationMs, sha256 });
+      await this.options.emit('recording.completed', { recording, kind, bytes, durationMs, sha256: hashes });
     } catch (cause) {
       await this.#fail(cause);
     }

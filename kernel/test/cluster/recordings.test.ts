@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { TestCluster } from '../../../test/support/cluster.js';
 import { hello } from './line-client.js';
 import { endOf, reader, sessionOf, startLines } from './line-world.js';
@@ -68,7 +69,19 @@ describe('a recording that a crash left open', () => {
       await using second = await startLines({ data: directory, roles: [], resources: [], users: {} });
       const { fields } = await second.event({ session: 's1', types: ['recording.completed'] });
       assert.equal(fields['recovered'], true);
-      assert.match(String(fields['sha256']), /^[0-9a-f]{64}$/);
+      const folder = dirname(path);
+      const hashes = Object.entries(fields['sha256'] as Record<string, string>);
+      assert.deepEqual(
+        hashes.map(([file]) => file).sort(),
+        (await readdir(folder)).filter((file) => file !== 'metadata.json').sort(),
+      );
+      for (const [file, sha256] of hashes)
+        assert.equal(
+          createHash('sha256')
+            .update(await readFile(join(folder, file)))
+            .digest('hex'),
+          sha256,
+        );
     } finally {
       await rm(data, { recursive: true, force: true });
     }

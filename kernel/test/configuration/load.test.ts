@@ -27,6 +27,24 @@ const bytes = (...parts: readonly (string | number)[]): Buffer =>
 const invalid = (message: string) => ({ code: 'invalid_config', message });
 
 describe('a configuration file', () => {
+  const nested = (levels: number): string =>
+    Array.from({ length: levels }, (_, level) => `${' '.repeat(level)}a:`).join('\n');
+  for (const [what, text] of [
+    ['brackets', '['.repeat(3000)],
+    ['brackets that are closed', `${'['.repeat(3000)}${']'.repeat(3000)}`],
+    ['braces', '{a: '.repeat(2000)],
+    ['dashes', '- '.repeat(50_000)],
+    ['questions', '? '.repeat(5000)],
+    ['indented keys', nested(1000)],
+  ] as const)
+    it(`is refused before it is parsed where ${what} would end the parser's stack`, async () => {
+      await assert.rejects(load(text), invalid('postern.yaml: this is nested more than 64 levels deep'));
+    });
+
+  it('is refused before it is parsed where it is longer than any configuration', async () => {
+    await assert.rejects(load('#'.repeat(5_000_000)), invalid('postern.yaml: this is longer than 4194304 bytes'));
+  });
+
   for (const [what, text] of [
     ['has nothing in it', ''],
     ['has only blanks in it', ' \n\n'],

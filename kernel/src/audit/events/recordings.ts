@@ -8,12 +8,8 @@ export const recordingEvents = {
     kind: field.public(z.string()),
     bytes: field.public(z.int().nonnegative()),
     durationMs: field.public(z.number().nonnegative()),
-    sha256: field.public(
-      z
-        .string()
-        .regex(/^[0-9a-f]{64}$/)
-        .optional(),
-    ),
+    /** Of each file, by its name, in hexadecimal. */
+    sha256: field.public(z.record(z.string().max(64), z.string().regex(/^[0-9a-f]{64}$/)).optional()),
     /** True where the process died before it could complete the recording, so that its last moments can be missing. */
     recovered: field.public(z.boolean().optional()),
   }),
