@@ -1,14 +1,16 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { succeed } from '../../plugins/postgres/test/support/program.js';
 import { interleave, measured, type Effort, type Path } from './interleave.js';
+import { newSessions } from './new-sessions.js';
 import { Nginx } from './nginx.js';
 import { RelayedService } from './relayed-service.js';
 import { Resources } from './resources.js';
 import { selfSigned } from './self-signed.js';
 import { median, medianRatio, printTable } from './table.js';
-import { TlsFront } from './tls-front.js';
+import { tlsExchange, type TlsTarget } from './tls-exchange.js';
+import { TlsFront, type TlsFrontOptions } from './tls-front.js';
 
 const path = '/api/v1/namespaces/shop/pods/box';
 
@@ -35,7 +37,7 @@ export async function kubernetes({ rounds, seconds }: Effort): Promise<void> {
       agent: { secrets: { token: { file: token } } },
     }),
   );
-  const paths = await fronts(site, nginx, resources);
+  const paths = await pathsOf(site, nginx, resources);
   const rows: (string | number)[][] = [];
   for (const clients of [1, 16]) {
     const args = ['-t', '1', '-c', `${clients}`, '-d', `${seconds}s`];
@@ -57,25 +59,35 @@ export async function kubernetes({ rounds, seconds }: Effort): Promise<void> {
   }
   const head = ['path', 'connections', 'requests/s', 'ratio to direct', 'µs of CPU in between'];
   printTable('wrk, GET of a Kubernetes object', head, rows);
+  const request = `GET ${path} HTTP/1.1\r\nHost: api\r\n\r\n`;
+  const exchange = ({ target }: KubernetesPath): Promise<void> => tlsExchange(target, request, 'HTTP/1.1 200');
+  await newSessions('Kubernetes: connect, GET, close', paths, { rounds, seconds, exchange });
 }
 
-async function fronts(
-  site: RelayedService,
-  nginx: Nginx,
-  resources: Resources,
-): Promise<readonly (Path & { readonly port: number })[]> {
-  const profile = await site.profile();
-  const front = async (options: Parameters<typeof TlsFront.start>[1]): Promise<number> =>
-    resources.use(await TlsFront.start(site.directory, options)).port;
-  const postern = {
-    port: Number(site.product.cluster.port),
-    sni: `bench.kubernetes.${basename(profile)}`,
-    certificate: join(profile, 'tls.crt'),
-    key: join(profile, 'tls.key'),
+interface KubernetesPath extends Path {
+  /** Where TLS is put on for wrk. */
+  readonly port: number;
+  readonly target: TlsTarget;
+}
+
+async function pathsOf(site: RelayedService, nginx: Nginx, resources: Resources): Promise<readonly KubernetesPath[]> {
+  const path = async (name: string, pids: readonly number[], options: TlsFrontOptions): Promise<KubernetesPath> => {
+    const { port } = resources.use(await TlsFront.start(site.directory, options));
+    const { sni, certificate, key } = options;
+    const files =
+      certificate === undefined || key === undefined
+        ? {}
+        : { cert: await readFile(certificate), key: await readFile(key) };
+    return {
+      name,
+      pids,
+      port,
+      target: { port: options.port, ...files, ...(sni !== undefined && { servername: sni }) },
+    };
   };
   return [
-    { name: 'direct TLS', pids: [], port: await front({ port: nginx.tlsPort }) },
-    { name: 'Postern', pids: site.product.pids, port: await front(postern) },
-    { name: 'stunnel + haproxy', pids: site.relay.pids, port: await front({ port: site.relay.port }) },
+    await path('direct TLS', [], { port: nginx.tlsPort }),
+    await path('Postern', site.product.pids, await site.credentials('kubernetes')),
+    await path('stunnel + haproxy', site.relay.pids, { port: site.relay.port }),
   ];
 }

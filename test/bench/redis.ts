@@ -1,12 +1,16 @@
-import { join, basename } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { RedisServer } from '../../plugins/redis/test/support/redis-server.js';
 import { succeed } from '../../plugins/postgres/test/support/program.js';
 import { interleave, measured, type Effort, type Path } from './interleave.js';
+import { newSessions } from './new-sessions.js';
 import { RelayedService } from './relayed-service.js';
 import { median, medianRatio, printTable } from './table.js';
+import { tlsExchange, type TlsTarget } from './tls-exchange.js';
+import type { TlsFrontOptions } from './tls-front.js';
 
 interface RedisPath extends Path {
+  readonly target: TlsTarget;
   /** For redis-benchmark. */
   readonly options: readonly string[];
 }
@@ -50,21 +54,36 @@ export async function redis({ rounds, seconds }: Effort): Promise<void> {
   }
   const head = ['path', 'pipeline', 'commands/s', 'ratio to direct', 'µs of CPU in between'];
   printTable('redis-benchmark GET, 8 clients', head, rows);
+  const exchange = ({ target }: RedisPath): Promise<void> => tlsExchange(target, 'PING\r\n', '+PONG');
+  await newSessions('Redis: connect, PING, close', paths, { rounds, seconds, exchange });
 }
 
 async function pathsOf(site: RelayedService, direct: number): Promise<readonly RedisPath[]> {
-  const profile = await site.profile();
-  const own = ['--cert', join(profile, 'tls.crt'), '--key', join(profile, 'tls.key')];
   const pem = join(site.directory, 'relay.pem');
-  const plain = ['-h', '127.0.0.1', '--tls', '--insecure'];
-  const sni = `bench.redis.${basename(profile)}`;
-  return [
-    { name: 'direct TLS', pids: [], options: [...plain, '-p', `${direct}`, '--cert', pem, '--key', pem] },
-    {
-      name: 'Postern',
-      pids: site.product.pids,
-      options: [...plain, '-p', site.product.cluster.port, '--sni', sni, ...own],
+  const key = join(site.directory, 'relay.key');
+  const own = await site.credentials('redis');
+  const path = async (
+    name: string,
+    pids: readonly number[],
+    { port, sni, certificate, ...files }: TlsFrontOptions,
+  ) => ({
+    name,
+    pids,
+    options: [
+      ...['-h', '127.0.0.1', '--tls', '--insecure', '-p', `${port}`],
+      ...(sni === undefined ? [] : ['--sni', sni]),
+      ...(certificate === undefined || files.key === undefined ? [] : ['--cert', certificate, '--key', files.key]),
+    ],
+    target: {
+      port,
+      ...(sni !== undefined && { servername: sni }),
+      ...(certificate !== undefined && { cert: await readFile(certificate) }),
+      ...(files.key !== undefined && { key: await readFile(files.key) }),
     },
-    { name: 'stunnel + haproxy', pids: site.relay.pids, options: [...plain, '-p', `${site.relay.port}`] },
+  });
+  return [
+    await path('direct TLS', [], { port: direct, certificate: pem, key }),
+    await path('Postern', site.product.pids, own),
+    await path('stunnel + haproxy', site.relay.pids, { port: site.relay.port }),
   ];
 }

@@ -10,6 +10,7 @@ import { CRelay } from './c-relay.js';
 import { Product } from './product.js';
 import { Resources } from './resources.js';
 import { selfSigned } from './self-signed.js';
+import type { TlsFrontOptions } from './tls-front.js';
 
 export interface RelayedServiceOptions {
   readonly kind: string;
@@ -50,12 +51,17 @@ export class RelayedService implements AsyncDisposable {
     return new RelayedService(directory, product, relay, resources.move());
   }
 
-  /** Where `psh login` has put its files. */
-  async profile(): Promise<string> {
+  /** How a client that names the resource gets there with what `psh login` has left. */
+  async credentials(kind: string): Promise<Required<TlsFrontOptions>> {
     const all = join(this.product.cluster.home, '.psh');
     const [cluster] = (await readdir(all, { withFileTypes: true })).filter((entry) => entry.isDirectory());
     if (!cluster) throw new Error('nobody has logged in');
-    return join(all, cluster.name);
+    return {
+      port: Number(this.product.cluster.port),
+      sni: `bench.${kind}.${cluster.name}`,
+      certificate: join(all, cluster.name, 'tls.crt'),
+      key: join(all, cluster.name, 'tls.key'),
+    };
   }
 
   /** Serves a local socket as a user does who runs `psh proxy`; resolves with its path and the process. */
