@@ -19,7 +19,7 @@ export interface OpenSshCredential {
 export interface Credentials {
   /** A client certificate whose subject common name is `name`; `authority` is the resource's CA bundle. */
   tls(name: string): Promise<TlsCredential>;
-  /** A user certificate for `login` that a stock sshd trusts. */
+  /** A user certificate for `login` that OpenSSH's own server trusts. */
   openSsh(login: string): Promise<OpenSshCredential>;
   /** An entry of the agent's own `secrets` section, by the name that the resource document gives. */
   secret(name: string): Promise<string>;

@@ -6,7 +6,10 @@ import { standardPlugins } from '../../config/src/standard.js';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Protocols that Postern speaks or will speak: none of them may be named where all of them are served. */
-const planned = ['ssh', 'kubernetes', 'postgres', 'postgresql', 'mysql', 'mongodb', 'redis', 'rdp'];
+const planned = [
+  ...['ssh', 'kubernetes', 'postgres', 'postgresql', 'mysql', 'mongodb', 'redis', 'rdp'],
+  ...['sshd', 'kubectl', 'k8s', 'psql', 'mariadb', 'mongo', 'mongosh', 'valkey', 'xfreerdp', 'mstsc', 'sftp', 'scp'],
+];
 
 function sources(folder: string): string[] {
   return readdirSync(`${root}${folder}`, { recursive: true, withFileTypes: true })

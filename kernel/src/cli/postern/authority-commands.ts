@@ -3,7 +3,7 @@ import { action } from '../action.js';
 import { adminCommand } from './admin-command.js';
 
 const exportHelp = `
-Kinds: user, host, db, db_client (clients of databases), openssh (users towards a stock sshd).
+Kinds: user, host, db, db_client (clients of databases), openssh (users towards OpenSSH's own server).
 
 Examples:
   $ postern ca export db_client > clients.crt      what a database server should trust
