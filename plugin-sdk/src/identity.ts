@@ -17,6 +17,8 @@ export interface Identity {
   readonly requests: readonly string[];
   /** The only address from which this certificate may be used, where the role pins it. */
   readonly pinnedAddress?: string;
+  /** How the user comes where that is not with a program of their own: `web` for a browser, whose TLS ends at the proxy. */
+  readonly via?: string;
 }
 
 /** Why the answer is no. `message` is safe to show to the user and says what to do next. */

@@ -12,10 +12,10 @@ export const identityExtensionName = 'identity@postern';
 
 /** What a certificate says of its holder, beyond what every plugin sees. */
 export interface CertifiedIdentity extends Identity {
-  /** How the session reaches the agent where that is not the user's own client: `web`. */
-  readonly via?: string;
   /** The only resource that this certificate opens. */
   readonly resource?: { readonly kind: string; readonly name: string };
+  /** The browser's session that the certificate was issued to: it outlives the certificate, and what was opened with it. */
+  readonly web?: { readonly session: string; readonly expires: Date };
 }
 
 /** The part of an identity that the extension carries; the certificate itself says the rest. */
@@ -48,29 +48,35 @@ const schema = z.strictObject({
     .strictObject({ kind: word, name: z.string().min(1).max(256) })
     .readonly()
     .optional(),
+  web: z
+    .strictObject({ session: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), expires: z.iso.datetime() })
+    .readonly()
+    .optional(),
 });
 
 const what = 'the identity extension';
 
 /** The JSON of both kinds of certificate. Rejects with `invalid_argument` for what no certificate may say. */
 export function encodeIdentity(claims: IdentityClaims): string {
-  const { mfa, ...rest } = claims;
+  const { mfa, web, ...rest } = claims;
   return encodeDocument(what, schema, {
     v: 1,
     ...rest,
     ...(mfa && { mfa: { device: mfa.device, at: mfa.at.toISOString() } }),
+    ...(web && { web: { session: web.session, expires: web.expires.toISOString() } }),
   });
 }
 
 /** Reads {@link encodeIdentity}'s JSON. Rejects with `unauthenticated`. */
 export function decodeIdentity(json: string): IdentityClaims {
-  const { v: _, mfa, pinnedAddress, via, resource, ...rest } = decodeDocument(what, schema, json);
+  const { v: _, mfa, pinnedAddress, via, resource, web, ...rest } = decodeDocument(what, schema, json);
   return {
     ...rest,
     ...(mfa && { mfa: { device: mfa.device, at: new Date(mfa.at) } }),
     ...(pinnedAddress !== undefined && { pinnedAddress }),
     ...(via !== undefined && { via }),
     ...(resource && { resource }),
+    ...(web && { web: { session: web.session, expires: new Date(web.expires) } }),
   };
 }
 

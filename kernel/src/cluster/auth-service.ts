@@ -1,4 +1,4 @@
-import { PosternError, type AnyProtocol, type Logger } from '@postern/plugin-sdk';
+import { PosternError, type AnyProtocol, type Denial, type Logger } from '@postern/plugin-sdk';
 import { Api, type Caller, type Handler } from '../api/index.js';
 import type { Verb } from '../api/contract/index.js';
 import type { Transport } from '../api/http-listener.js';
@@ -18,6 +18,7 @@ import type { RecordingStore } from '../recordings/index.js';
 import type { EventPort, HealthTable, LiveSessions } from '../sessions/index.js';
 import type { Store } from '../storage/index.js';
 import { RateLimit } from '../tunnels/rate-limit.js';
+import { WebSessionService } from '../web/sessions/index.js';
 import type { ClusterView } from './cluster-view.js';
 import { DocumentService } from './document-service.js';
 import { Explainer } from './explainer.js';
@@ -52,12 +53,16 @@ interface Rule {
   readonly verb: Verb;
 }
 
+const loggedOut: Denial = { code: 'expired', message: 'the browser session that this belongs to is over' };
+
 /** Owns users, documents and locks, decides who may change them, and serves the API. */
 export class AuthService {
   readonly users: UserService;
   readonly documents: DocumentService;
   readonly locks: LockService;
   readonly report: Report;
+  /** The sessions of browsers. */
+  readonly web: WebSessionService;
   /** Connections whose certificate was refused, and recorded as such. */
   readonly #refused = new WeakSet<object>();
   readonly #denials: RateLimit;
@@ -78,6 +83,10 @@ export class AuthService {
     this.locks = new LockService(store, this.report, now);
     const authenticator = new Authenticator({ store: userStore, lockout, report, now });
     const logins = new LoginService({ ...options, authenticator, report: this.report });
+    this.web = new WebSessionService({ ...options, authenticator, report: this.report });
+    this.web.onEnd((id) => {
+      for (const session of options.live) if (session.identity.web?.session === id) session.cut(loggedOut);
+    });
     const hostAuthorities = (): ReturnType<typeof view.bundle<'host'>> => view.bundle('host');
     const may = (caller: Caller, rule: { readonly kind: string; readonly verb: Verb }): boolean =>
       this.#decide(caller, rule)?.allowed ?? true;

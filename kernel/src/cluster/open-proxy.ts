@@ -24,6 +24,18 @@ export interface OpenProxy {
   readonly dedicatedPorts: readonly PublicPort[];
 }
 
+/** Keeps up with what ends sessions of browsers, until the end. */
+function followWebSessions({ auth, readiness }: ProcessParts, shutdown: Shutdown): void {
+  const following = new AbortController();
+  const followed = auth.web.follow(following.signal).catch((cause: unknown) => {
+    if (!following.signal.aborted) readiness.fail('the sessions of browsers', PosternError.from(cause).message);
+  });
+  shutdown.after('the sessions of browsers', () => {
+    following.abort();
+    return followed;
+  });
+}
+
 /** Starts the public port and those for single kinds. The Auth Service and the agent of this process are reached by hand-over. */
 export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promise<OpenProxy> {
   const { configuration, plugins, state, auth, table, readiness } = parts;
@@ -34,6 +46,7 @@ export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promis
     clientAuthorities: state.view.bundle('user').x509,
     fetch: auth.fetch,
   });
+  followWebSessions(parts, shutdown);
   const api = auth.fetchPublic;
   const web = await listener(parts, shutdown, {
     names: [cluster],

@@ -1,8 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import { PosternError, type AnyProtocol, type Identity } from '@postern/plugin-sdk';
 import {
   verifyOpenSshUserCertificate,
   verifyUserCertificate,
   type AssertionRequest,
+  type CertifiedIdentity,
   type CertificateIssuer,
   type IssuedUntil,
 } from '../certificates/index.js';
@@ -10,6 +12,8 @@ import { mayBecome, summary, type Allowed } from '../rbac/index.js';
 import {
   decideWanted,
   denialIn,
+  holderOf,
+  type LiveSession,
   type LiveSessions,
   type SessionProof,
   type SessionSigning,
@@ -127,19 +131,21 @@ export class SessionSigner implements SessionSigning {
   async #identify(proof: SessionProof, authority: string): Promise<Identity> {
     const { resource } = proof;
     const live = this.options.live.get(proof.session);
-    // Valid when the session began; whether it may have ended since is for the roles to say.
-    const when = live?.started ?? this.options.now();
-    const identity = await this.#verifyCertificate(proof, when).catch(async (cause: unknown) => {
+    const identity = await this.#verifyCertificate(proof, live).catch(async (cause: unknown) => {
       throw await this.#refuse(authority, undefined, PosternError.from(cause));
     });
-    const { user, serial } = identity;
-    const isIts = live?.identity.user === user && live.identity.serial === serial;
+    const { user } = identity;
+    const isIts = live && holderOf(live.identity) === holderOf(identity);
     if (isIts && live.kind === resource.kind && live.resource === resource.name) return identity;
     const text = `${proof.session} is no session of ${user} at ${resource.kind}/${resource.name}`;
     throw await this.#refuse(authority, user, refused(text));
   }
 
-  async #verifyCertificate({ certificate }: SessionProof, when: Date): Promise<Identity> {
+  async #verifyCertificate({ certificate }: SessionProof, live: LiveSession | undefined): Promise<CertifiedIdentity> {
+    // Valid when the session began; whether it may have ended since is for the roles to say.
+    const began = live?.started ?? this.options.now();
+    // A browser's session has connections that came later, with certificates that did not exist when it began.
+    const when = live?.identity.web && certificate.kind === 'x509' ? later(began, validFrom(certificate.pem)) : began;
     const trust = [this.options.view.trust('user')];
     return certificate.kind === 'x509'
       ? verifyUserCertificate(certificate.pem, trust, when)
@@ -182,6 +188,17 @@ export class SessionSigner implements SessionSigning {
 
   #hostname({ kind, name }: { readonly kind: string; readonly name: string }): string {
     return routeName(this.options.view.cluster, kind, name);
+  }
+}
+
+const later = (one: Date, other: Date | undefined): Date => (other && other > one ? other : one);
+
+/** Where it cannot be read, it will not be believed either. */
+function validFrom(pem: string): Date | undefined {
+  try {
+    return new Date(new X509Certificate(pem).validFrom);
+  } catch {
+    return undefined;
   }
 }
 

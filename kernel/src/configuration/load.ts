@@ -32,12 +32,15 @@ export function parseConfiguration(text: string, file: string): LoadedConfigurat
   const base = dirname(resolve(file));
   const data = resolve(base, checked.data);
   const wrapping = checked.auth.wrapping_key;
+  const { certificate, key } = checked.proxy.web;
+  const files = { certificate: certificate && resolve(base, certificate), key: key && resolve(base, key) };
   return {
     file,
     source,
     configuration: Object.freeze({
       ...checked,
       data,
+      proxy: { ...checked.proxy, web: { ...checked.proxy.web, ...files } },
       auth: { ...checked.auth, wrapping_key: wrapping && resolve(base, wrapping) },
     }),
   };

@@ -22,7 +22,7 @@ const clusterName = z
   .string()
   .max(200)
   .regex(/^(?=.*\.)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, {
-    message: 'a cluster is named by a DNS name in lower case with at least one dot, such as access.example.com',
+    message: 'write a DNS name in lower case with at least one dot, such as access.example.com',
   });
 
 const auth = z.strictObject({
@@ -32,6 +32,21 @@ const auth = z.strictObject({
     .optional()
     .describe('File that holds the key which encrypts private keys in the store. Created with mode 0600.'),
 });
+
+const web = z
+  .strictObject({
+    certificate: z
+      .string()
+      .optional()
+      .describe('PEM file with the chain that browsers are shown; one of the cluster’s own authority by default.'),
+    key: z.string().optional().describe('PEM file with its private key. Both files are read again when they change.'),
+    apps_domain: clusterName
+      .optional()
+      .describe('Applications are at <name>.<apps_domain>. Best a domain of its own, and no part of another site.'),
+  })
+  .refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
+    message: 'write both certificate and key, or neither',
+  });
 
 const proxy = z.strictObject({
   enabled: z.boolean().default(true).describe('Run the Proxy Service in this process.'),
@@ -52,6 +67,7 @@ const proxy = z.strictObject({
     )
     .default([])
     .describe('More ports, for clients that cannot say in TLS whom they want.'),
+  web: web.prefault({}).describe('Browsers.'),
 });
 
 const agent = z.strictObject({

@@ -77,9 +77,11 @@ function outdated({ identity, user }: Subject): Refusal | undefined {
 }
 
 function expired({ identity, now, stage }: Subject, options: EffectiveOptions): Refusal | undefined {
-  if (identity.expires > now) return undefined;
+  // A browser's certificate is there to open; what was opened lasts as long as the browser's session.
+  const expires = (stage === 'session' ? identity.web?.expires : undefined) ?? identity.expires;
+  if (expires > now) return undefined;
   if (stage === 'session' && !options.endAtExpiry) return undefined;
-  const when = Number.isNaN(identity.expires.getTime()) ? '' : ` at ${identity.expires.toISOString()}`;
+  const when = Number.isNaN(expires.getTime()) ? '' : ` at ${expires.toISOString()}`;
   return refusal('expired', 'certificate', `the certificate expired${when}`, {
     remedy: `your certificate expired${when}; ${loginAgain}`,
   });

@@ -10,8 +10,14 @@ export interface UserState {
 
 /** Who asks, and everything that is known about them. */
 export interface Subject {
-  /** From a verified certificate; `resource` is the only one that the certificate opens. */
-  readonly identity: Identity & { readonly resource?: { readonly kind: string; readonly name: string } };
+  /**
+   * From a verified certificate; `resource` is the only one that the certificate
+   * opens, `web` the browser's session that it was issued to.
+   */
+  readonly identity: Identity & {
+    readonly resource?: { readonly kind: string; readonly name: string };
+    readonly web?: { readonly expires: Date };
+  };
   /** All roles that exist. Only those that the certificate carries are looked at. */
   readonly roles: Roles;
   readonly locks: readonly Lock[];

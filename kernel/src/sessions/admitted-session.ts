@@ -1,13 +1,7 @@
 import type { Duplex } from 'node:stream';
-import {
-  PosternError,
-  type AnyProtocol,
-  type Denial,
-  type Hold,
-  type Identity,
-  type Recording,
-} from '@postern/plugin-sdk';
+import { PosternError, type AnyProtocol, type Denial, type Hold, type Recording } from '@postern/plugin-sdk';
 import type { Outcome } from '@postern/plugin-sdk/host';
+import type { CertifiedIdentity } from '../certificates/index.js';
 import type { ResourceDocument } from '../cluster/documents.js';
 import { sessionEnd, type Allowed } from '../rbac/index.js';
 import type { AgentServices } from './agent-services.js';
@@ -25,7 +19,7 @@ export interface AdmittedSessionOptions {
   readonly source: string;
   /** Of the connection that it began with. */
   readonly connection: number;
-  readonly identity: Identity;
+  readonly identity: CertifiedIdentity;
   readonly ask: unknown;
   readonly decision: Allowed;
   readonly reporter: SessionReporter;
@@ -56,7 +50,7 @@ export class AdmittedSession {
     return session;
   }
 
-  get identity(): Identity {
+  get identity(): CertifiedIdentity {
     return this.options.identity;
   }
 
@@ -120,7 +114,7 @@ export class AdmittedSession {
       this.options.cut?.();
     };
     this.#deadlines = new Deadlines({
-      end: sessionEnd(decision.options, identity.expires, this.#started),
+      end: sessionEnd(decision.options, identity.web?.expires ?? identity.expires, this.#started),
       idleMs: decision.options.idleTimeoutMs,
       traffic: () => this.#traffic.bytes,
       now: services.now,

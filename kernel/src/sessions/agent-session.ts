@@ -13,7 +13,7 @@ import type {
   ServerCredentials,
 } from '@postern/plugin-sdk';
 import { defaultLimits, type Admission, type Outcome, type SessionHost } from '@postern/plugin-sdk/host';
-import { verifyOpenSshUserCertificate } from '../certificates/index.js';
+import { verifyOpenSshUserCertificate, type CertifiedIdentity } from '../certificates/index.js';
 import type { ResourceDocument } from '../cluster/documents.js';
 import { mayBecome, type Allowed } from '../rbac/index.js';
 import { decideWanted, denialIn } from './admission.js';
@@ -40,7 +40,7 @@ export interface AgentSessionOptions {
   readonly server: ServerCredentials;
   /** What TLS brought: an identity, or why there is none; `detail` is for operators. */
   readonly presented:
-    | { readonly identity: Identity; readonly certificate: SessionProof['certificate'] }
+    | { readonly identity: CertifiedIdentity; readonly certificate: SessionProof['certificate'] }
     | { readonly denial: Denial; readonly detail: string }
     | undefined;
   /** Aborts when the agent stops; the reason is a {@link Denial}. */

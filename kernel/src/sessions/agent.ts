@@ -121,7 +121,7 @@ export class Agent implements AsyncDisposable {
       seats: this.#shared.seatsFor({
         protocol,
         resource: served.document.name,
-        serial: presented && 'identity' in presented ? presented.identity.serial : undefined,
+        identity: presented && 'identity' in presented ? presented.identity : undefined,
         source: handover.source,
       }),
       server: served.server,

@@ -3,6 +3,7 @@ export { type AgentServices, type EventPort } from './agent-services.js';
 export { ClientCertificates } from './client-certificates.js';
 export { decideWanted, denialIn } from './admission.js';
 export { ResourceDialer } from './dialer.js';
+export { holderOf } from './holder.js';
 export { LiveSessions, type LiveSession } from './live-sessions.js';
 export { loadRuntimes, type PluginRuntime } from './plugin-runtime.js';
 export { healthDetail, healthWords, HealthTable, type ResourceHealth } from './resource-health.js';

@@ -1,9 +1,10 @@
-import type { Denial, Identity } from '@postern/plugin-sdk';
+import type { Denial } from '@postern/plugin-sdk';
+import type { CertifiedIdentity } from '../certificates/index.js';
 
 /** A session that runs in this process. */
 export interface LiveSession {
   readonly id: string;
-  readonly identity: Identity;
+  readonly identity: CertifiedIdentity;
   readonly kind: string;
   readonly resource: string;
   readonly ask: Readonly<Record<string, unknown>>;

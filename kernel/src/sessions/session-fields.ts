@@ -4,13 +4,18 @@ import type { Outcome } from '@postern/plugin-sdk/host';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What `session.start` says. */
-export const startFields = (connection: number, { roles, serial, mfa, requests }: Identity, ask: unknown): Fields => ({
+export const startFields = (
+  connection: number,
+  { roles, serial, mfa, requests, via }: Identity,
+  ask: unknown,
+): Fields => ({
   connection,
   ask,
   roles,
   serial,
   ...(mfa && { mfa: mfa.device }),
   ...(requests.length > 0 && { requests }),
+  ...(via !== undefined && { via }),
 });
 
 /** What `session.denied` says. */

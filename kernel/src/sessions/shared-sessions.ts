@@ -1,27 +1,29 @@
 import { PosternError, type AnyProtocol, type Logger } from '@postern/plugin-sdk';
+import type { CertifiedIdentity } from '../certificates/index.js';
+import { holderOf } from './holder.js';
 import { ownSeats, type Seats } from './seats.js';
 import { SharedSession } from './shared-session.js';
 
 export interface Arrival {
   readonly protocol: AnyProtocol;
   readonly resource: string;
-  /** The certificate's, where there is a valid one. */
-  readonly serial: string | undefined;
+  /** Of a valid certificate. */
+  readonly identity: CertifiedIdentity | undefined;
   readonly source: string;
 }
 
-/** The sessions that outlive their connections: by resource, certificate and address. */
+/** The sessions that outlive their connections: by resource, holder and address. */
 export class SharedSessions implements AsyncDisposable {
   readonly #sessions = new Map<string, SharedSession>();
 
   constructor(private readonly log: Logger) {}
 
   /** Where a connection finds its session. */
-  seatsFor({ protocol, resource, serial, source }: Arrival): Seats {
+  seatsFor({ protocol, resource, identity, source }: Arrival): Seats {
     const { id: kind, session: span } = protocol;
-    if (typeof span !== 'object' || serial === undefined) return ownSeats;
+    if (typeof span !== 'object' || !identity) return ownSeats;
     const sessions = this.#sessions;
-    const key = JSON.stringify([kind, resource, serial, source]);
+    const key = JSON.stringify([kind, resource, holderOf(identity), source]);
     return {
       get taken() {
         return sessions.has(key);

@@ -85,10 +85,12 @@ describe('a configuration file', () => {
   });
 
   it('is where its paths start from', () => {
-    const text = 'data: state\nauth: { wrapping_key: ../keys/w }\n';
+    const text =
+      'data: state\nauth: { wrapping_key: ../keys/w }\nproxy: { web: { certificate: web/chain.pem, key: /k/web.pem } }\n';
     const { configuration } = parseConfiguration(text, '/etc/postern/postern.yaml');
     assert.equal(configuration.data, '/etc/postern/state');
     assert.equal(configuration.auth.wrapping_key, '/etc/keys/w');
+    assert.deepEqual(configuration.proxy.web, { certificate: '/etc/postern/web/chain.pem', key: '/k/web.pem' });
   });
 });
 

@@ -18,6 +18,10 @@ export const userEvents = {
     connector: field.public(z.string().optional()),
     name: field.sensitive(z.string().max(512).optional()),
   }),
+  'user.logout': event('A browser session is over: its user left, or lost the right to it.', {
+    reason: field.public(z.string()),
+    via: field.public(z.string().optional()),
+  }),
   'user.locked_out': event('Too many failures: the account takes no more attempts for a while.', {
     name: field.public(name),
     failures: field.public(z.int().positive()),

@@ -31,7 +31,12 @@ function block(schema: JsonSchema, values: Readonly<Record<string, unknown>>, in
 }
 
 function entry(key: string, member: JsonSchema, value: unknown, indent: string): readonly string[] {
-  if (member.properties) return [`${indent}${key}:`, ...block(member, {}, `${indent}  `)];
+  if (member.properties) {
+    const inner = block(member, {}, `${indent}  `);
+    // A key with nothing but comments below it would be `null`.
+    const isSet = inner.some((line) => !line.trimStart().startsWith('#'));
+    return [`${indent}${isSet ? '' : '# '}${key}:`, ...inner];
+  }
   const shown = value ?? member.default;
   if (shown === undefined) return [`${indent}# ${key}:`];
   const text = stringify(shown, { collectionStyle: 'flow', lineWidth: 0 }).trimEnd();

@@ -1,3 +1,4 @@
+export { WebSessionService, type WebSessionServiceOptions } from './web-session-service.js';
 export {
   maxSecretLength,
   type AppCodeRequest,

@@ -90,8 +90,8 @@ export interface WebSessions {
   /**
    * A certificate for one resource. Rejects with `unauthenticated` where the
    * cookie is nobody's or another application's, with `not_found` for a resource
-   * that does not exist or that the user may not see, and with what the roles
-   * say. Recorded before it is given.
+   * that does not exist, with `access_denied` for one that the user may not see,
+   * and with what else the roles say. Recorded before it is given.
    */
   certificate(request: WebCertificateRequest): Promise<WebCertificate>;
 
@@ -99,14 +99,14 @@ export interface WebSessions {
    * A code that brings a session to the host of an application: good for a
    * minute, once, for this application, and with this nonce, which the browser
    * has in a cookie of the application's host. Rejects with `unauthenticated`,
-   * and with `not_found` where the user may not see the application.
+   * and as {@link certificate} where the user may not see the application.
    */
   appCode(request: AppCodeRequest): Promise<string>;
 
   /**
    * Uses a code up and answers with the value of the application's own cookie.
    * Rejects with `unauthenticated` for a code that is none, is too old, was used
-   * before, or belongs to another application, nonce or address.
+   * before, or belongs to another application or nonce. It is used up either way.
    */
   redeem(request: RedeemRequest): Promise<string>;
 
@@ -138,4 +138,3 @@ export interface RedeemRequest {
 
 /** Longer values are nobody's. */
 export const maxSecretLength = 128;
-
