@@ -3,6 +3,7 @@ import kubernetes from '@postern/plugin-kubernetes';
 import mysql from '@postern/plugin-mysql';
 import redis from '@postern/plugin-redis';
 import postgres from '@postern/plugin-postgres';
+import rdp from '@postern/plugin-rdp';
 import ssh from '@postern/plugin-ssh';
 
 /** The plugins that are part of the product. Nobody else names them all. */
@@ -12,4 +13,5 @@ export const standardPlugins: readonly Plugin[] = [
   mysql as Plugin,
   redis as Plugin,
   kubernetes as Plugin,
+  rdp as Plugin,
 ];

@@ -90,8 +90,9 @@ export class FakeDesktop implements AsyncDisposable {
     await write(socket, answer(2, selected));
     const { key, certificate: cert } = this.certificate;
     const line = new tls.TLSSocket(socket, { isServer: true, secureContext: tls.createSecureContext({ key, cert }) });
-    line.on('error', () => {});
-    await once(line, 'secure');
+    // The listener lets sockets be half-open, in which nothing is left to say here.
+    line.on('error', () => {}).on('end', () => line.destroy());
+    await Promise.race([once(line, 'secure'), once(line, 'close').then(() => Promise.reject(new Error('no tls')))]);
     const frames = new FrameReader(line, 0xffff);
     const credentials = this.options.nla ? await this.#nla(line, frames) : undefined;
     await this.#session(line, frames, credentials);

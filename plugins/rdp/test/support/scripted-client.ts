@@ -41,8 +41,9 @@ export class ScriptedClient {
 
   /** As far as the inner TLS, and the Connect-Initial that follows it. */
   static async open(outer: Duplex, { user = 'vaulted', channels = [] }: ScriptedOptions = {}): Promise<ScriptedClient> {
-    await write(outer, connectionRequest(3, user));
+    // The answer may come while the last byte is still being written.
     const reader = new FrameReader(outer, 1024);
+    await write(outer, connectionRequest(3, user));
     const confirm = await nextPdu(reader);
     reader.release();
     if (confirm[11] !== 2) throw new Error(`refused with code ${confirm.readUInt32LE(15)}`);
