@@ -13,6 +13,20 @@ const health = z.object({
   at: z.iso.datetime(),
 });
 
+/**
+ * How clients reach resources of a kind, as its protocol declares it: for programs
+ * that do not have the plugin. Data, and never anything to run.
+ */
+const transport = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('tls'),
+    /** What to offer in ALPN. */
+    alpn: z.array(z.string().min(1).max(255)).max(16).optional(),
+    forward: z.enum(['socket', 'port']).optional(),
+  }),
+  z.object({ kind: z.literal('native'), credential: z.literal('openssh') }),
+]);
+
 /** What a user connects to. `kind` is a protocol's id; `spec` is checked by that protocol. */
 export const resourceView = z.object({
   kind: z.string(),
@@ -23,6 +37,7 @@ export const resourceView = z.object({
   hostname: z.string(),
   /** Whom the caller may become there. */
   principals: z.array(z.string()),
+  transport: transport.optional(),
   health: health.optional(),
 });
 

@@ -13,6 +13,7 @@ import {
   listDocuments,
   listResources,
   putDocument,
+  type resourceView,
   type document as documentSchema,
   type Verb,
 } from '../contract/index.js';
@@ -57,6 +58,7 @@ export function documentHandlers(options: DocumentHandlersOptions): readonly Han
         ...resource,
         hostname: routeName(view.cluster, resource.kind, resource.name),
         principals: [...principals],
+        ...transportOf(protocols.get(resource.kind)),
         ...healthOf(options.health.get(resource), healthWords),
       }));
     }),
@@ -96,4 +98,13 @@ function healthOf(
   const detail = textOf(known);
   const at = known.at.toISOString();
   return { health: { ok: known.ok, ...(!known.ok && { reason: known.reason }), detail, at } };
+}
+
+/** What programs without the plugin must know to connect. */
+function transportOf(protocol: AnyProtocol | undefined): Pick<z.input<typeof resourceView>, 'transport'> {
+  if (!protocol) return {};
+  const { transport } = protocol;
+  if (transport.kind === 'native') return { transport };
+  const { kind, alpn, forward } = transport;
+  return { transport: { kind, ...(alpn && { alpn: [...alpn] }), ...(forward && { forward }) } };
 }

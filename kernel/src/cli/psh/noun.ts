@@ -12,6 +12,7 @@ import { openForward } from './forward.js';
 import type { LocalListener } from './local-listener.js';
 import { showResources } from './ls.js';
 import type { PshProduct } from './product.js';
+import { exportLines } from './shell-quoted.js';
 import { withClient } from './with-client.js';
 
 /** The kinds that share a group of commands. */
@@ -49,8 +50,7 @@ export async function nounConnect(call: NounCall, args: readonly string[]): Prom
 }
 
 export async function nounEnv(call: NounCall): Promise<void> {
-  for (const [name, value] of Object.entries(await environment(call)))
-    process.stdout.write(`export ${name}=${shellQuoted(value)}\n`);
+  process.stdout.write(exportLines(await environment(call)));
 }
 
 export async function nounLogin(call: NounCall): Promise<void> {
@@ -141,6 +141,3 @@ function only(all: readonly Reachable[], wanted: string, noun: string): Reachabl
     );
   return first;
 }
-
-const shellQuoted = (text: string): string =>
-  /^[\w./:@,+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
