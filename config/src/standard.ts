@@ -1,4 +1,5 @@
 import type { Plugin } from '@postern/plugin-sdk';
+import https from '@postern/plugin-https';
 import kubernetes from '@postern/plugin-kubernetes';
 import mysql from '@postern/plugin-mysql';
 import redis from '@postern/plugin-redis';
@@ -13,5 +14,6 @@ export const standardPlugins: readonly Plugin[] = [
   mysql as Plugin,
   redis as Plugin,
   kubernetes as Plugin,
+  https as Plugin,
   rdp as Plugin,
 ];

@@ -12,7 +12,7 @@ export function tlsAlert(description: keyof typeof alerts): Buffer {
 /** What a client that speaks HTTP without TLS is told; `undefined` for anything else. */
 export function plainHttpAnswer(head: Buffer): Buffer | undefined {
   if (!/^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE) /.test(head.toString('latin1', 0, 8))) return undefined;
-  const body = 'this port speaks TLS: use https\n';
+  const body = 'this port speaks TLS: use https://\n';
   const lines = ['HTTP/1.1 400 Bad Request', 'Content-Type: text/plain', `Content-Length: ${body.length}`];
   return Buffer.from([...lines, 'Connection: close', '', body].join('\r\n'));
 }

@@ -31,7 +31,7 @@ const attacks: readonly Attack[] = [
     name: 'plain HTTP, with an answer',
     bytes: 'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n',
     reason: 'unrecognised',
-    answer: /^HTTP\/1\.1 400 Bad Request\r\n[^]*\r\n\r\nthis port speaks TLS: use https\n$/,
+    answer: /^HTTP\/1\.1 400 Bad Request\r\n[^]*\r\n\r\nthis port speaks TLS: use https:\/\/\n$/,
     atOnce: true,
   },
   { name: 'a PROXY header', bytes: 'PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n', reason: 'unrecognised', atOnce: true },
