@@ -9,6 +9,7 @@ import {
   type ProxyHalf,
   type PublicPortOptions,
 } from '../tunnels/index.js';
+import { WebPages } from '../web/pages/index.js';
 import type { ProcessParts } from './open-agent.js';
 import { certifyService } from './service-certificate.js';
 import type { Shutdown } from './shutdown.js';
@@ -48,10 +49,17 @@ export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promis
   });
   followWebSessions(parts, shutdown);
   const api = auth.fetchPublic;
+  const pages = new WebPages({
+    cluster,
+    sessions: auth.web,
+    strictTransport: proxy.web.certificate !== undefined,
+    appsDomain: proxy.web.apps_domain,
+    log: parts.logger,
+  });
   const web = await listener(parts, shutdown, {
     names: [cluster],
     service: 'proxy',
-    fetch: webEnd({ api, checks: () => readiness.checks }),
+    fetch: webEnd({ api, checks: () => readiness.checks, pages: pages.fetch }),
   });
   const options = {
     router: new Router({ cluster, isKind: (id) => plugins.protocols.has(id) }),

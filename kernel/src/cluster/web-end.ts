@@ -6,14 +6,19 @@ export interface WebEndOptions {
   /** The API, for callers without a certificate. */
   readonly api: Fetch;
   readonly checks: () => readonly Check[];
+  /** Whatever else is asked for: pages for people. */
+  readonly pages: Fetch;
 }
+
+/** What programs ask for, and not people. */
+const forPrograms = /^\/(v1\/|healthz$|readyz$|invite\/)/;
 
 /**
  * What the proxy itself answers to browsers and to programs that do not know
- * the cluster yet. Nothing secret passes here: logins go end to end to the Auth
- * Service.
+ * the cluster yet. The logins of programs do not pass here: they go end to end
+ * to the Auth Service. Those of browsers do.
  */
-export function webEnd({ api, checks }: WebEndOptions): Fetch {
+export function webEnd({ api, checks, pages }: WebEndOptions): Fetch {
   const app = new Hono<{ Bindings: Transport }>();
   app.use(async (c, next) => {
     await next();
@@ -31,6 +36,6 @@ export function webEnd({ api, checks }: WebEndOptions): Fetch {
   app.get('/invite/:token', (c) =>
     c.text('Somebody invites you to this cluster. Accept with:\n\n  psh accept <this address>\n'),
   );
-  app.get('/', (c) => c.text('This is a Postern cluster. Connect with:\n\n  psh login\n'));
-  return (request, transport) => app.fetch(request, transport);
+  return (request, transport) =>
+    forPrograms.test(new URL(request.url).pathname) ? app.fetch(request, transport) : pages(request, transport);
 }
