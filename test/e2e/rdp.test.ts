@@ -5,13 +5,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { AddressInfo } from 'node:net';
 import { createLock, deleteLock } from '@postern/kernel/api/contract';
 import { needProgram } from '@postern/plugin-sdk/testing';
 import rdp from '../../plugins/rdp/src/index.js';
 import { rdpClient } from '../../plugins/rdp/src/client.js';
 import { closed, until, vncPassword, XvncDesktop } from '../../plugins/rdp/test/support/xvnc-desktop.js';
-import { TestCluster } from '../support/cluster.js';
+import { TestCluster, testPassword } from '../support/cluster.js';
 import type { TestLogin } from '../support/login.js';
 import { pixelsOf, screenshot } from '../support/desktop.js';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +24,7 @@ describe('xfreerdp through a cluster', function () {
   let directory: string;
   let viewer: ChildProcess;
   let alice: TestLogin;
-  let bob: TestLogin;
+  const others = new Map<string, TestLogin>();
   const display = `:${950 + (process.pid % 40)}`;
 
   before(async function () {
@@ -45,14 +46,15 @@ describe('xfreerdp through a cluster', function () {
       plugins: [rdp],
       configuration: { agent: { secrets: { desktop: { file: secret } } } },
       roles: [
-        { name: 'office', allow: { rdp: { labels: { '*': '*' }, logins: ['na'] } } },
+        { name: 'office', allow: { rdp: { labels: { env: 'office' }, logins: ['na'] } } },
         { name: 'guest', allow: { rdp: { labels: { '*': '*' }, logins: ['nobody'] } } },
+        { name: 'workshop', allow: { rdp: { labels: { env: 'workshop' }, logins: ['na'] } } },
       ],
-      resources: [{ kind: 'rdp', name: 'desk', spec: desktop.spec() }],
-      users: { alice: { roles: ['office'] }, bob: { roles: ['guest'] } },
+      resources: [{ kind: 'rdp', name: 'desk', labels: { env: 'office' }, spec: desktop.spec() }],
+      users: { alice: { roles: ['office'] }, bob: { roles: ['guest'] }, carol: { roles: ['workshop'] } },
     });
     alice = await cluster.login('alice');
-    bob = await cluster.login('bob');
+    for (const user of ['bob', 'carol']) others.set(user, await cluster.login(user));
     viewer = spawn('Xvfb', [display, '-screen', '0', '900x700x24', '-nolisten', 'tcp'], { stdio: 'ignore' });
     await until(async () => (await screenshot(display)) !== undefined);
   });
@@ -64,6 +66,11 @@ describe('xfreerdp through a cluster', function () {
     await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
     await desktop?.[Symbol.asyncDispose]();
     if (directory) await rm(directory, { recursive: true, force: true });
+  });
+
+  afterEach(async () => {
+    for (const { session = '' } of await cluster.events({ types: ['session.start'] }))
+      await cluster.event({ session, types: ['session.end'] });
   });
 
   /** True once the desktop's colour is on the display. Seldom asked: a screenshot stops all its clients. */
@@ -78,13 +85,12 @@ describe('xfreerdp through a cluster', function () {
   ): Promise<{ child: ChildProcess; output: () => string; stop: () => Promise<void> }> {
     const sockets = new Set<net.Socket>();
     const forwarder = net.createServer((socket) => {
-      sockets.add(socket);
+      sockets.add(socket.on('error', () => {}));
       cluster.connect('rdp', 'desk', login, { alpn: ['rdp'] }).then(
-        (stream) =>
-          void socket
-            .on('error', () => {})
-            .pipe(stream.on('error', () => {}))
-            .pipe(socket),
+        (stream) => {
+          socket.pipe(stream.on('error', () => {})).pipe(socket);
+          socket.once('close', () => stream.destroy());
+        },
         () => socket.destroy(),
       );
     });
@@ -124,18 +130,21 @@ describe('xfreerdp through a cluster', function () {
     } finally {
       await stop();
     }
-    const { session = '', fields } = await cluster.event({ types: ['rdp.login'] });
+    const { fields } = await cluster.event({ types: ['rdp.login'] });
     assert.deepEqual([fields['login'], fields['client'], fields['security']], ['na', 'native', 'tls']);
-    await cluster.event({ session, types: ['session.end'] });
   });
 
-  it('says that the user may not connect', async () => {
-    const { child, output, stop } = await connected(bob);
-    await closed(child);
-    await stop();
-    assert.match(output(), /INSUFFICIENT_PRIVILEGES/);
-    await cluster.event({ user: 'bob', types: ['session.denied'] });
-  });
+  for (const [user, by] of [
+    ['bob', 'his account'],
+    ['carol', 'the label of the desktop'],
+  ] as const)
+    it(`tells ${user} in the client's words that ${by} is none of those that a role allows`, async () => {
+      const { child, output, stop } = await connected(others.get(user) ?? assert.fail());
+      await closed(child);
+      await stop();
+      assert.match(output(), /INSUFFICIENT_PRIVILEGES/);
+      await cluster.event({ user, types: ['session.denied'], resource: { kind: 'rdp', name: 'desk' } });
+    });
 
   it('is cut by a lock, and says by whom', async () => {
     const { child, output, stop } = await connected(alice);
@@ -147,4 +156,44 @@ describe('xfreerdp through a cluster', function () {
     await cluster.admin.call(deleteLock, { id });
     await cluster.seen();
   });
+
+  it('is listed and shown by psh, which starts xfreerdp behind a port of its own', async () => {
+    const home = await mkdtemp(join(directory, 'home-'));
+    const psh = (...args: readonly string[]): ChildProcess =>
+      spawn(process.execPath, ['--import=tsx', '--conditions=postern:source', program, ...args], {
+        env: { ...process.env, HOME: home, DISPLAY: display, NO_COLOR: '1' },
+        stdio: 'pipe',
+        // The terminal would tell the client as well.
+        detached: true,
+      });
+    const address = `127.0.0.1:${cluster.port}`;
+    const login = psh('login', `--proxy=${address}`, `--ca-pin=${cluster.pin}`, '--user=alice');
+    login.stdin?.end(`${testPassword}\n`);
+    await printed(login);
+    assert.match(await printed(psh('desktop', 'ls')), /^rdp +desk +na +env=office /m);
+    const connecting = psh('desktop', 'connect', 'desk', '--', '/size:800x600');
+    try {
+      await until(shown, 30_000);
+    } finally {
+      process.kill(-(connecting.pid ?? assert.fail()), 'SIGTERM');
+      await closed(connecting);
+    }
+    const proxy = psh('proxy', 'rdp', 'desk');
+    const [said] = (await once(proxy.stdout ?? assert.fail(), 'data')) as [Buffer];
+    assert.match(String(said), /^desk\.rdp\.cluster\.test is reached by 127\.0\.0\.1:\d+, by you alone/);
+    proxy.kill('SIGINT');
+    await closed(proxy);
+  });
 });
+
+/** The user's program from its sources. */
+const program = fileURLToPath(new URL('../../config/src/psh.ts', import.meta.url));
+
+/** All that a program prints, which must end well. */
+async function printed(child: ChildProcess): Promise<string> {
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => (text += String(data)));
+  const [code] = (await once(child, 'close')) as [number | null];
+  assert.equal(code, 0, text);
+  return text;
+}
