@@ -194,10 +194,13 @@ export class Pipeline {
     if (this.#failing) this.#failing = { sequence: last };
   }
 
-  /** Returns the statement that was reported last: a statement may have several steps. */
+  /**
+   * Returns the statement that was reported last: a statement may have several steps. An older one has its results: only
+   * the name of its portal is meant, by an Execute whose own Bind failed before it came.
+   */
   #skipped({ definition, sequence }: Step, last: number | undefined): number | undefined {
     definition?.settle(false);
-    if (sequence === undefined || sequence === last) return last;
+    if (sequence === undefined || (last !== undefined && sequence <= last)) return last;
     this.options.report({ sequence, outcome: 'skipped' });
     return sequence;
   }

@@ -1,8 +1,18 @@
 import type { Duplex } from 'node:stream';
-import { FrameReader, PosternError, write, type Health, type Probe, type ProbeContext } from '@postern/plugin-sdk';
+import type { ConnectionOptions } from 'node:tls';
+import {
+  FrameReader,
+  PosternError,
+  probeTlsOptions,
+  probeUpstream,
+  write,
+  type Health,
+  type Probe,
+  type ProbeContext,
+} from '@postern/plugin-sdk';
 import { serialize } from 'pg-protocol';
 import type { Postgres } from './protocol.js';
-import { encrypt, trusted, verification } from './upstream.js';
+import { encrypt } from './upstream.js';
 
 /**
  * Asks a server whether it speaks PostgreSQL, and TLS as the resource wants it.
@@ -12,25 +22,8 @@ import { encrypt, trusted, verification } from './upstream.js';
  */
 export class PostgresProbe implements Probe<Postgres> {
   async probe(context: ProbeContext<Postgres>): Promise<Health> {
-    const { signal, resource } = context;
-    let socket: Duplex;
-    try {
-      socket = await context.dial();
-    } catch (cause) {
-      return { ok: false, reason: 'unreachable', detail: PosternError.from(cause).message };
-    }
-    const stop = (): void => void socket.destroy();
-    socket.on('error', stop);
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      if (signal.aborted) stop();
-      return await (resource.spec.tls.mode === 'disable' ? askPlainly(socket) : askForTls(socket, resource.spec));
-    } catch (cause) {
-      return { ok: false, reason: 'protocol', detail: PosternError.from(cause).message };
-    } finally {
-      signal.removeEventListener('abort', stop);
-      stop();
-    }
+    const options = probeTlsOptions(context.resource.spec);
+    return probeUpstream(context, (socket) => (options ? askForTls(socket, options) : askPlainly(socket)));
   }
 }
 
@@ -42,10 +35,9 @@ async function askPlainly(socket: Duplex): Promise<Health> {
   return { ok: false, reason: 'protocol', detail: 'the answer to SSLRequest is neither S nor N' };
 }
 
-async function askForTls(socket: Duplex, { host, tls }: ProbeContext<Postgres>['resource']['spec']): Promise<Health> {
-  const options = verification(tls.ca === undefined ? 'require' : tls.mode, tls.server_name ?? host);
+async function askForTls(socket: Duplex, options: ConnectionOptions): Promise<Health> {
   try {
-    const line = await encrypt(socket, { ...options, ...trusted(tls.ca) });
+    const line = await encrypt(socket, options);
     line.stream.destroy();
     return { ok: true };
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, hostName, matchesAny, secretName, upstreamTls } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
 /** PostgreSQL cuts longer names off, so that two names could mean one thing: they are refused instead. */
@@ -6,31 +6,6 @@ const maxNameBytes = 63;
 
 const isName = (text: string): boolean => !text.includes('\0') && Buffer.byteLength(text) <= maxNameBytes;
 const name = z.string().min(1).refine(isName, `names have at most ${maxNameBytes} bytes`);
-
-const secretName = z.string().regex(/^[a-z0-9_-]{1,64}$/i, 'name an entry of the `secrets` of the agent');
-const hostName = z
-  .string()
-  .min(1)
-  .max(253)
-  .regex(/^[^\s/\\@,]+$/, 'write a DNS name or an IP address');
-
-const tls = z
-  .strictObject({
-    mode: z
-      .enum(['verify-full', 'verify-ca', 'require', 'disable'])
-      .default('verify-full')
-      .describe(
-        '`verify-full`: the certificate must come from `ca` and bear the name. `verify-ca`: any name. `require`: encrypted, but whoever stands in between can read along. `disable`: in clear.',
-      ),
-    server_name: hostName.optional().describe('The name in the certificate, where it is not `host`.'),
-    ca: z
-      .union([z.literal('system'), z.string().regex(/^\s*-----BEGIN CERTIFICATE-----/, 'write a certificate in PEM')])
-      .optional()
-      .describe(
-        'Who signs the certificate: PEM, `system` for the public authorities, the `db` CA of the cluster by default.',
-      ),
-  })
-  .prefault({});
 
 const login = z
   .strictObject({
@@ -57,7 +32,7 @@ const resource = z
     host: hostName.describe('DNS name or address, as seen by the agent.'),
     port: z.int().min(1).max(65_535).default(5432),
     database: name.optional().describe('What clients connect to unless they name another.'),
-    tls,
+    tls: upstreamTls,
     auth: login,
   })
   .refine(({ auth }) => auth.method !== 'password' || auth.secret !== undefined, {

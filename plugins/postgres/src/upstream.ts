@@ -1,7 +1,16 @@
-import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import tls from 'node:tls';
-import { FrameReader, PosternError, write, type Grant } from '@postern/plugin-sdk';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
+import {
+  encryptUpstream,
+  FrameReader,
+  PosternError,
+  secretOf,
+  upstreamTlsOptions,
+  upstreamUnreachable,
+  withinLogin,
+  write,
+  type Grant,
+} from '@postern/plugin-sdk';
 import { serialize } from 'pg-protocol';
 import { tlsServerEndPoint } from './channel-binding.js';
 import { logIn, type LoginOptions, type Welcome } from './login.js';
@@ -9,10 +18,12 @@ import type { Postgres, PostgresSpec } from './protocol.js';
 import { startupMessage } from './startup.js';
 import { cancelRequest } from './wire.js';
 
+const whom = 'the database';
+
 /** A connection to the server on which nothing was said yet. */
 interface Line {
   readonly stream: Duplex;
-  readonly tls: tls.TLSSocket | undefined;
+  readonly tls: TLSSocket | undefined;
 }
 
 /** A session at the server. */
@@ -68,81 +79,23 @@ export async function cancelUpstream(options: DialOptions, key: Buffer): Promise
 
 async function passwordFor(grant: Grant<Postgres>, auth: PostgresSpec['auth']): Promise<string | undefined> {
   if (auth.method === 'trust' || auth.secret === undefined) return undefined;
-  const { user } = grant.ask;
-  const name = typeof auth.secret === 'string' ? auth.secret : ownValue(auth.secret, user);
-  if (name === undefined) throw PosternError.public('upstream_auth', `the resource names no secret for ${user}`);
-  return grant.credentials.secret(name);
+  return secretOf(grant.credentials, auth.secret, grant.ask.user);
 }
-
-const ownValue = (record: Readonly<Record<string, string>>, key: string): string | undefined =>
-  Object.hasOwn(record, key) ? record[key] : undefined;
 
 /** Dials, encrypts and uses a connection within the time for a login; a failure closes it. */
 async function withLine<T>(
   { grant, spec, timeoutMs, signal }: DialOptions,
   use: (line: Line) => Promise<T>,
 ): Promise<T> {
-  const options = spec.tls.mode === 'disable' ? undefined : await tlsOptions(grant, spec);
-  const socket = await grant.dial();
-  // A failure is followed by `close`, which is what everybody here waits for.
-  socket.on('error', () => {});
-  let late = false;
-  const stop = (): void => void socket.destroy();
-  const timer = setTimeout(() => {
-    late = true;
-    stop();
-  }, timeoutMs).unref();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    if (signal.aborted) stop();
-    return await use(options ? await encrypt(socket, options) : { stream: socket, tls: undefined });
-  } catch (cause) {
-    stop();
-    if (late) throw unreachable(`no login within ${timeoutMs} ms`, 'the database did not answer in time', cause);
-    const { code, message } = PosternError.from(cause);
-    if (code === 'protocol_violation' || code === 'aborted' || code === 'limit_exceeded')
-      throw unreachable(`the login broke off: ${message}`, 'the database broke off the login', cause);
-    throw cause;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', stop);
-  }
-}
-
-const unreachable = (message: string, publicMessage: string, cause?: unknown): PosternError =>
-  new PosternError('upstream_unreachable', message, { publicMessage, cause });
-
-/** What the spec asks of the server's certificate, and what we show of our own. */
-async function tlsOptions(grant: Grant<Postgres>, spec: PostgresSpec): Promise<tls.ConnectionOptions> {
-  const { host, tls: wanted, auth } = spec;
-  const presents = auth.method === 'certificate';
-  const needsAuthority = wanted.mode.startsWith('verify') && wanted.ca === undefined;
-  const credential = presents || needsAuthority ? await grant.credentials.tls(grant.ask.user) : undefined;
-  return {
-    ...verification(wanted.mode, wanted.server_name ?? host),
-    ...trusted(needsAuthority ? credential?.authority : wanted.ca),
-    ...(presents && { cert: credential?.certificate, key: credential?.key }),
-  };
-}
-
-/** Whom to trust: the given authority, or those of the system. */
-export const trusted = (ca: string | undefined): tls.ConnectionOptions =>
-  ca === undefined || ca === 'system' ? {} : { ca };
-
-/** How to verify the server's certificate, which bears `name`. */
-export function verification(mode: PostgresSpec['tls']['mode'], name: string): tls.ConnectionOptions {
-  return {
-    host: name,
-    // An address cannot be sent as a server name.
-    ...(net.isIP(name) === 0 && { servername: name }),
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: mode !== 'require',
-    ...(mode !== 'verify-full' && { checkServerIdentity: () => undefined }),
-  };
+  const presents = spec.auth.method === 'certificate';
+  const options = await upstreamTlsOptions(spec, grant.credentials, { name: grant.ask.user, presents });
+  return withinLogin({ dial: () => grant.dial(), timeoutMs, signal, whom }, async (socket) =>
+    use(options ? await encrypt(socket, options) : { stream: socket, tls: undefined }),
+  );
 }
 
 /** Asks for TLS and begins it. Rejects with `upstream_unreachable` where the server has none, or the wrong certificate. */
-export async function encrypt(socket: Duplex, options: tls.ConnectionOptions): Promise<Line & { tls: tls.TLSSocket }> {
+export async function encrypt(socket: Duplex, options: ConnectionOptions): Promise<Line & { tls: TLSSocket }> {
   const reader = new FrameReader(socket, 1);
   await write(socket, serialize.requestSsl());
   const answer = (await reader.bytes(1)).toString('latin1');
@@ -150,23 +103,9 @@ export async function encrypt(socket: Duplex, options: tls.ConnectionOptions): P
   const injected = reader.release().length > 0;
   if (answer !== 'S' && answer !== 'N')
     throw new PosternError('protocol_violation', 'the answer to SSLRequest is neither S nor N');
-  if (answer === 'N') throw unreachable('the database has no TLS', 'the database does not support TLS');
-  if (injected) throw unreachable('bytes in clear follow the answer to SSLRequest', 'the database broke the protocol');
-  const secure = tls.connect({ ...options, socket });
-  secure.on('error', () => {});
-  await new Promise<void>((resolve, reject) => {
-    const failed = (cause?: Error): void =>
-      reject(
-        unreachable(
-          `tls to the database failed: ${cause?.message ?? 'the connection was closed'}`,
-          'the database could not be reached securely: its TLS or its certificate is not as expected',
-          cause,
-        ),
-      );
-    secure
-      .once('secureConnect', resolve)
-      .once('error', failed)
-      .once('close', () => failed());
-  });
+  if (answer === 'N') throw upstreamUnreachable('the database has no TLS', 'the database does not support TLS');
+  if (injected)
+    throw upstreamUnreachable('bytes in clear follow the answer to SSLRequest', 'the database broke the protocol');
+  const secure = await encryptUpstream(socket, options, whom);
   return { stream: secure, tls: secure };
 }

@@ -76,6 +76,21 @@ describe('SessionTap', () => {
     assert.deepEqual(conversation.told.slice(2), ['result 1 completed SELECT 1', 'result 2 completed SELECT 2 part=1']);
   });
 
+  it('does not call an older statement skipped when its portal is named after a Bind that failed', () => {
+    const conversation = new Conversation();
+    const { parseComplete, bindComplete } = backend;
+    void conversation.client(parse({ text: 'select 1' }), bind(), execute(), sync());
+    void conversation.server(parseComplete, bindComplete, complete('SELECT 1'), ready());
+    void conversation.client(parse({ text: 'select 1/$1' }), bind());
+    void conversation.server(parseComplete, error('22012', 'division by zero'));
+    void conversation.client(execute(), parse({ text: 'select 3' }), bind(), execute(), sync());
+    void conversation.server(ready());
+    assert.deepEqual(
+      conversation.told.filter((one) => one.startsWith('result')),
+      ['result 1 completed SELECT 1', 'result 2 failed 22012', 'result 3 skipped'],
+    );
+  });
+
   it('stays in step when a COPY fails', () => {
     const conversation = new Conversation();
     void conversation.client(parse({ text: 'copy t from stdin' }), bind(), execute(), sync());

@@ -98,7 +98,7 @@ describe('hostile messages', () => {
           if (!(cause instanceof Malformed)) throw cause;
         }
       }
-    });
+    }).timeout(60_000);
   }
 });
 
