@@ -1,0 +1,47 @@
+import type { CommandClass } from './protocol.js';
+
+/** By class, in the spelling of servers, which tell upper from lower case. */
+const listed: Readonly<Partial<Record<CommandClass, string>>> = {
+  connection:
+    'hello isMaster ismaster ping buildInfo buildinfo connectionStatus whatsmyuri listCommands startSession refreshSessions endSessions commitTransaction abortTransaction getLastError getlasterror atlasVersion',
+  read: 'find aggregate count distinct getMore killCursors listCollections listIndexes listDatabases dbStats dbstats collStats collstats explain mapReduce mapreduce',
+  write: 'insert update delete findAndModify findandmodify bulkWrite',
+  define:
+    'create createIndexes drop dropDatabase dropIndexes deleteIndexes collMod renameCollection convertToCapped reIndex compact createSearchIndexes updateSearchIndex dropSearchIndex cloneCollectionAsCapped',
+};
+
+const classes: ReadonlyMap<string, CommandClass> = new Map(
+  Object.entries(listed).flatMap(([name, words]) => words.split(' ').map((word) => [word, name as CommandClass])),
+);
+
+/** Commands that say in which collection they work by their own value. */
+const ofCollections = new Set(
+  'find aggregate count distinct listIndexes collStats collstats mapReduce mapreduce insert update delete findAndModify findandmodify killCursors create createIndexes drop dropIndexes deleteIndexes collMod convertToCapped reIndex compact createSearchIndexes updateSearchIndex dropSearchIndex cloneCollectionAsCapped'.split(
+    ' ',
+  ),
+);
+
+/** Fields and commands in which there are secrets. */
+const secretive = new Set(
+  'authenticate saslstart saslcontinue createuser updateuser copydbsaslstart copydbgetnonce getnonce setparameter'.split(
+    ' ',
+  ),
+);
+
+/** Of a command. One that nobody knows may do anything. */
+export const classOf = (command: string): CommandClass => classes.get(command) ?? 'administer';
+
+/** True where the command's value is the name of a collection, or 1 for the whole database. */
+export const worksOnCollection = (command: string): boolean => ofCollections.has(command);
+
+/** True where nothing of a command may be shown but its name. */
+export const isSecretive = (command: string): boolean => secretive.has(command.toLowerCase());
+
+/** True for the greeting in all its spellings. */
+export const isHello = (command: string): boolean => ['hello', 'ismaster'].includes(command.toLowerCase());
+
+/** True for what changes who a connection is at the server, which is the agent's business alone. */
+export const isLogin = (command: string): boolean =>
+  ['authenticate', 'saslstart', 'saslcontinue', 'logout', 'getnonce', 'copydbgetnonce', 'copydbsaslstart'].includes(
+    command.toLowerCase(),
+  );

@@ -1,0 +1,221 @@
+import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
+import { z } from 'zod';
+
+/** What a command can do, from the least to the most powerful. */
+export const commandClasses = {
+  connection: 'Manages the connection and its transactions, such as ping and commitTransaction.',
+  read: 'Reads documents, or what a database has in it.',
+  write: 'Changes documents.',
+  define: 'Creates, changes and drops collections, views and indexes.',
+  administer: 'Looks at or changes the server, its users and roles. Whatever is not known here is of this class.',
+} as const;
+
+export type CommandClass = keyof typeof commandClasses;
+
+const noNul = (text: string): boolean => !text.includes('\0');
+const userName = z.string().min(1).max(256).refine(noNul, 'names have no NUL');
+const databaseName = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[^\s/\\."\0\ufffd]+$/, 'this is not the name of a database');
+const collectionName = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[^\0\ufffd]+$/, 'this is not the name of a collection');
+
+const secretName = z.string().regex(/^[a-z0-9_-]{1,64}$/i, 'name an entry of the `secrets` of the agent');
+const hostName = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[^\s/\\@,]+$/, 'write a DNS name or an IP address');
+const port = z.int().min(1).max(65_535).default(27_017);
+
+const tls = z
+  .strictObject({
+    mode: z
+      .enum(['verify-full', 'verify-ca', 'require', 'disable'])
+      .default('verify-full')
+      .describe(
+        '`verify-full`: the certificate must come from `ca` and bear the name. `verify-ca`: any name. `require`: encrypted, but whoever stands in between can read along. `disable`: in clear.',
+      ),
+    ca: z
+      .string()
+      .optional()
+      .describe('PEM of the authority; `system`: those of the agent’s system. The cluster’s own by default.'),
+    server_name: hostName.optional().describe('The name in the certificate, where that is not `host`.'),
+  })
+  .prefault({});
+
+const auth = z
+  .strictObject({
+    method: z
+      .enum(['certificate', 'scram-sha-256', 'scram-sha-1', 'none'])
+      .default('certificate')
+      .describe('`certificate`: MONGODB-X509, of the cluster’s `db_client` authority, with the user as its name.'),
+    secret: z
+      .union([secretName, z.record(userName, secretName)])
+      .optional()
+      .describe('The password: one for all users, or by user.'),
+    source: databaseName.default('admin').describe('The database in which the users of `scram` are kept.'),
+  })
+  .prefault({});
+
+const resource = z
+  .strictObject({
+    host: hostName.describe('DNS name or address, as seen by the agent.'),
+    port,
+    members: z
+      .array(z.strictObject({ host: hostName, port }))
+      .max(50)
+      .default([])
+      .describe('The other members of a replica set. Sessions go to whichever is the primary.'),
+    user: userName.optional().describe('Whom clients become that name nobody.'),
+    database: databaseName.optional().describe('What `psh db connect` opens unless it is told otherwise.'),
+    tls,
+    auth,
+  })
+  .refine(({ auth: { method, secret } }) => !method.startsWith('scram') || secret !== undefined, {
+    path: ['auth', 'secret'],
+    error: 'a password needs a `secret`',
+  })
+  .refine(({ auth: { method }, tls: { mode } }) => method !== 'certificate' || mode !== 'disable', {
+    path: ['tls', 'mode'],
+    error: 'a client certificate needs TLS',
+  });
+
+const className = z.enum(Object.keys(commandClasses) as [CommandClass]);
+
+const ask = z.strictObject({
+  /** Absent where a connection only wants to know what is there, as those do by which drivers watch a server. */
+  user: userName.optional(),
+  command: z.string().max(128).optional(),
+  class: className.optional(),
+  database: databaseName.optional(),
+  collection: collectionName.optional(),
+});
+
+const pattern = z.string().min(1).max(384);
+const access = z.strictObject({
+  users: z.array(pattern).default([]).describe('Database users; `*` stands for any characters.'),
+  databases: z.array(pattern).default([]).describe('Databases with all that is in them.'),
+  collections: z
+    .array(pattern)
+    .default([])
+    .describe('Single collections, as `database.collection`, of databases that are not among `databases`.'),
+  commands: z
+    .array(pattern)
+    .default([])
+    .describe('Commands, such as `find`, or classes, such as `@read`; `*` stands for any characters.'),
+});
+
+export type MongodbSpec = z.output<typeof resource>;
+export type MongodbAsk = z.output<typeof ask>;
+export type MongodbAccess = z.output<typeof access>;
+
+const namesCommand = (commands: readonly string[], { command, class: kind }: MongodbAsk): boolean =>
+  (command !== undefined && matchesAny(commands, command)) || (kind !== undefined && matchesAny(commands, `@${kind}`));
+
+const namesPlace = ({ databases, collections }: MongodbAccess, { database, collection }: MongodbAsk): boolean =>
+  database !== undefined &&
+  (matchesAny(databases, database) ||
+    (collection !== undefined && matchesAny(collections, `${database}.${collection}`)));
+
+function permits(allowed: MongodbAccess, wanted: MongodbAsk): boolean {
+  const { user, command, class: kind, database } = wanted;
+  if (user === undefined ? allowed.users.length === 0 : !matchesAny(allowed.users, user)) return false;
+  if (command === undefined && database === undefined) return true;
+  // Nobody gets anywhere by these, and no client gets anywhere without them.
+  if (kind === 'connection') return true;
+  return namesCommand(allowed.commands, wanted) && namesPlace(allowed, wanted);
+}
+
+const forbids = (denied: MongodbAccess, wanted: MongodbAsk): boolean =>
+  (wanted.user !== undefined && matchesAny(denied.users, wanted.user)) ||
+  namesCommand(denied.commands, wanted) ||
+  namesPlace(denied, wanted);
+
+const sequence = field.public(
+  z.int().describe('Counts the commands of a connection; a result has that of its command.'),
+);
+
+export const mongodb = defineProtocol({
+  id: 'mongodb',
+  title: 'MongoDB databases',
+  posture: 'hostile-client-and-upstream',
+  transport: { kind: 'tls', alpn: ['mongodb'], forward: 'port' },
+  config: z.strictObject({
+    max_statement_bytes: z
+      .int()
+      .min(64)
+      .max(65_536)
+      .default(4096)
+      .describe('How much of a command an audit event shows, as text.'),
+    max_message_bytes: z
+      .int()
+      .min(65_536)
+      .max(48_000_000)
+      .default(48_000_000)
+      .describe('The largest message that clients may send. A session holds one at a time; drivers are told.'),
+    login_timeout_seconds: z.int().min(1).max(120).default(20).describe('How long a server may take to log in.'),
+    max_cursors: z.int().min(1).max(100_000).default(1000).describe('How many open cursors a session may have.'),
+  }),
+  auth: {
+    resource,
+    endpoints: ({ host, port: main, members }) => [{ host, port: main }, ...members],
+    ask,
+    access,
+    permits,
+    forbids,
+    preset: { users: ['{{internal.db_users}}'], databases: ['{{internal.db_names}}'], commands: ['*'] },
+    principals: ({ users }) => users,
+  },
+  // Drivers keep a pool of connections, and some more by which they watch the server.
+  session: { per: 'certificate', idleSeconds: 60 },
+  statements: {
+    classes: commandClasses,
+    objects: {
+      database: 'A database, with all that is in it.',
+      collection: 'A collection or a view, as `database.collection`.',
+    },
+  },
+  audit: {
+    login: event('The agent logged in at the server for this session.', {
+      user: field.public(z.string()),
+      method: field.public(z.enum(['certificate', 'scram-sha-256', 'scram-sha-1', 'none'])),
+      tls: field.public(z.string().describe('TLS version towards the server, or `none`.')),
+    }),
+    command: event('A command was sent to the server.', {
+      sequence,
+      command: field.public(z.string()),
+      class: field.public(className),
+      database: field.public(z.string()),
+      collection: field.public(z.string().optional()),
+      others: field.public(
+        z.array(z.string()).optional().describe('Further collections that it touches, as `database.collection`.'),
+      ),
+      statement: field.sensitive(
+        z.string().optional().describe('The command as text, up to `max_statement_bytes`; secrets are masked.'),
+      ),
+      documents: field.public(z.int().optional().describe('How many documents or operations it carries.')),
+      bytes: field.public(z.number().describe('Length of the whole message.')),
+      truncated: field.public(z.boolean().optional().describe('True where the event does not show everything.')),
+    }),
+    result: event('The server answered a command.', {
+      sequence,
+      outcome: field.public(z.enum(['completed', 'failed', 'unanswered'])),
+      documents: field.public(z.int().optional().describe('How many documents came with it.')),
+      affected: field.public(
+        z.number().optional().describe('How many documents the server says it counted or changed.'),
+      ),
+      error: field.public(z.int().optional().describe('The code of the error.')),
+      message: field.sensitive(z.string().optional().describe('The words of the server.')),
+      durationMs: field.public(z.number().optional()),
+    }),
+  },
+  recordings: { commands: { title: 'Commands and results', format: 'lines', shared: true } },
+});
+
+export type Mongodb = typeof mongodb;
