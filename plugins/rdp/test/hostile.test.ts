@@ -158,7 +158,7 @@ describe('hostile bitmaps', () => {
           if (!(cause instanceof Malformed)) throw cause;
         }
       }
-    });
+    }).timeout(60_000);
 });
 
 describe('bitmaps', () => {

@@ -126,5 +126,5 @@ describe('the end of a session', function () {
     await at.node.idle();
     await until('the programs have ended', () => processesWith(seconds).length === 0);
     await until('all is closed', () => openDescriptors() <= before);
-  });
+  }).timeout(full ? 300_000 : 60_000);
 });
