@@ -66,5 +66,15 @@ export { relay, type RelayOptions, type Tap, type Tapped } from './relay.js';
 export { Scope, token, type Class, type Token } from './scope.js';
 export { Secret } from './secret.js';
 export { SessionContext, type ClientLink, type Grant, type Logger, type Resource, type Session } from './session.js';
+export { probeUpstream, secretOf, withinLogin, type LoginOptions } from './upstream-login.js';
+export {
+  hostName,
+  secretName,
+  upstreamTls,
+  type SecretByUser,
+  type UpstreamSpec,
+  type UpstreamTls,
+} from './upstream-spec.js';
+export { encryptUpstream, probeTlsOptions, upstreamTlsOptions, upstreamUnreachable } from './upstream-tls.js';
 export { type WebModule, type WebView } from './web.js';
 export { write } from './write.js';

@@ -1,5 +1,11 @@
-import type { Duplex } from 'node:stream';
-import { FrameReader, PosternError, type Health, type Probe, type ProbeContext } from '@postern/plugin-sdk';
+import {
+  FrameReader,
+  PosternError,
+  probeUpstream,
+  type Health,
+  type Probe,
+  type ProbeContext,
+} from '@postern/plugin-sdk';
 import { capability, has } from './capabilities.js';
 import { parseGreeting } from './handshake.js';
 import { maxLoginBytes, readGreeting } from './login.js';
@@ -13,28 +19,16 @@ import { UpstreamRefusal } from './upstream-refusal.js';
  */
 export class MysqlProbe implements Probe<Mysql> {
   async probe(context: ProbeContext<Mysql>): Promise<Health> {
-    const { signal, resource } = context;
-    let socket: Duplex;
-    try {
-      socket = await context.dial();
-    } catch (cause) {
-      return { ok: false, reason: 'unreachable', detail: PosternError.from(cause).message };
-    }
-    const stop = (): void => void socket.destroy();
-    socket.on('error', stop);
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      if (signal.aborted) stop();
-      const greeting = parseGreeting((await readGreeting(new FrameReader(socket, maxLoginBytes))).payload);
-      if (resource.spec.tls.mode !== 'disable' && !has(greeting.capabilities, capability.ssl))
-        return { ok: false, reason: 'tls', detail: 'the server has no TLS' };
-      return { ok: true, version: greeting.version };
-    } catch (cause) {
-      const refused = cause instanceof UpstreamRefusal;
-      return { ok: false, reason: refused ? 'auth' : 'protocol', detail: PosternError.from(cause).message };
-    } finally {
-      signal.removeEventListener('abort', stop);
-      stop();
-    }
+    return probeUpstream(context, async (socket) => {
+      try {
+        const greeting = parseGreeting((await readGreeting(new FrameReader(socket, maxLoginBytes))).payload);
+        if (context.resource.spec.tls.mode !== 'disable' && !has(greeting.capabilities, capability.ssl))
+          return { ok: false, reason: 'tls', detail: 'the server has no TLS' };
+        return { ok: true, version: greeting.version };
+      } catch (cause) {
+        const refused = cause instanceof UpstreamRefusal;
+        return { ok: false, reason: refused ? 'auth' : 'protocol', detail: PosternError.from(cause).message };
+      }
+    });
   }
 }

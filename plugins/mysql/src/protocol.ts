@@ -1,33 +1,10 @@
-import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, hostName, matchesAny, secretName, upstreamTls } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
 const noNul = (text: string): boolean => !text.includes('\0');
 /** MySQL has 32 characters for users, MariaDB 128; schemas have 64. */
 const userName = z.string().min(1).max(128).refine(noNul, 'names have no NUL');
 const databaseName = z.string().min(1).max(64).refine(noNul, 'names have no NUL');
-
-const secretName = z.string().regex(/^[a-z0-9_-]{1,64}$/i, 'name an entry of the `secrets` of the agent');
-const hostName = z
-  .string()
-  .min(1)
-  .max(253)
-  .regex(/^[^\s/\\@,]+$/, 'write a DNS name or an IP address');
-
-const tls = z
-  .strictObject({
-    mode: z
-      .enum(['verify-full', 'verify-ca', 'require', 'disable'])
-      .default('verify-full')
-      .describe(
-        '`verify-full`: the certificate must come from `ca` and bear the name. `verify-ca`: any name. `require`: encrypted, but whoever stands in between can read along. `disable`: in clear.',
-      ),
-    ca: z
-      .string()
-      .optional()
-      .describe('PEM of the authority; `system`: those of the agent’s system. The cluster’s own by default.'),
-    server_name: hostName.optional().describe('The name in the certificate, where that is not `host`.'),
-  })
-  .prefault({});
 
 const auth = z
   .strictObject({
@@ -49,7 +26,7 @@ const resource = z
     host: hostName.describe('DNS name or address, as seen by the agent.'),
     port: z.int().min(1).max(65_535).default(3306),
     database: databaseName.optional().describe('What `psh db connect` opens unless it is told otherwise.'),
-    tls,
+    tls: upstreamTls,
     auth,
     local_files: z
       .boolean()

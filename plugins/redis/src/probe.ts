@@ -1,8 +1,16 @@
 import type { Duplex } from 'node:stream';
-import { PosternError, type Health, type Probe, type ProbeContext } from '@postern/plugin-sdk';
+import {
+  encryptUpstream,
+  PosternError,
+  probeTlsOptions,
+  probeUpstream,
+  type Health,
+  type Probe,
+  type ProbeContext,
+} from '@postern/plugin-sdk';
 import { readReply } from './login-reply.js';
 import type { Redis } from './protocol.js';
-import { encrypt, trusted, verification } from './upstream.js';
+import { whom } from './upstream.js';
 import { encodeCommand } from './wire.js';
 
 /**
@@ -13,32 +21,16 @@ import { encodeCommand } from './wire.js';
  */
 export class RedisProbe implements Probe<Redis> {
   async probe(context: ProbeContext<Redis>): Promise<Health> {
-    const { signal, resource } = context;
-    let socket: Duplex;
-    try {
-      socket = await context.dial();
-    } catch (cause) {
-      return { ok: false, reason: 'unreachable', detail: PosternError.from(cause).message };
-    }
-    const stop = (): void => void socket.destroy();
-    socket.on('error', stop);
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      if (signal.aborted) stop();
-      return await ask(socket, resource.spec);
-    } finally {
-      signal.removeEventListener('abort', stop);
-      stop();
-    }
+    return probeUpstream(context, (socket) => ask(socket, context.resource.spec));
   }
 }
 
-async function ask(socket: Duplex, { host, tls, auth }: ProbeContext<Redis>['resource']['spec']): Promise<Health> {
+async function ask(socket: Duplex, spec: ProbeContext<Redis>['resource']['spec']): Promise<Health> {
   let stream = socket;
-  if (tls.mode !== 'disable')
+  const options = probeTlsOptions(spec);
+  if (options)
     try {
-      const options = verification(tls.ca === undefined ? 'require' : tls.mode, tls.server_name ?? host);
-      stream = await encrypt(socket, { ...options, ...trusted(tls.ca) });
+      stream = await encryptUpstream(socket, options, whom);
     } catch (cause) {
       return { ok: false, reason: 'tls', detail: PosternError.from(cause).message };
     }
@@ -48,7 +40,7 @@ async function ask(socket: Duplex, { host, tls, auth }: ProbeContext<Redis>['res
     return { ok: false, reason: 'protocol', detail: 'the answer to PING is none that the protocol knows' };
   } catch (cause) {
     // With TLS 1.3 a server turns away who has no certificate only after the handshake.
-    if (auth.method === 'certificate') return { ok: true };
+    if (spec.auth.method === 'certificate') return { ok: true };
     return { ok: false, reason: 'protocol', detail: PosternError.from(cause).message };
   }
 }

@@ -1,4 +1,4 @@
-import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, hostName, matchesAny, secretName, upstreamTls } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
 /**
@@ -27,29 +27,6 @@ const name = z
   .max(256)
   .regex(/^[^\s\0]+$/, 'names of users have no spaces');
 
-const secretName = z.string().regex(/^[a-z0-9_-]{1,64}$/i, 'name an entry of the `secrets` of the agent');
-const hostName = z
-  .string()
-  .min(1)
-  .max(253)
-  .regex(/^[^\s/\\@,]+$/, 'write a DNS name or an IP address');
-
-const tls = z
-  .strictObject({
-    mode: z
-      .enum(['verify-full', 'verify-ca', 'require', 'disable'])
-      .default('verify-full')
-      .describe(
-        '`verify-full`: the certificate must come from `ca` and bear the name. `verify-ca`: any name. `require`: encrypted, but whoever stands in between can read along. `disable`: in clear.',
-      ),
-    ca: z
-      .string()
-      .optional()
-      .describe('PEM of the authority; `system`: those of the agent’s system. The cluster’s own by default.'),
-    server_name: hostName.optional().describe('The name in the certificate, where that is not `host`.'),
-  })
-  .prefault({});
-
 const auth = z
   .strictObject({
     method: z.enum(['password', 'certificate', 'none']).default('password'),
@@ -65,7 +42,7 @@ const resource = z
     host: hostName.describe('DNS name or address, as seen by the agent.'),
     port: z.int().min(1).max(65_535).default(6379),
     user: name.default('default').describe('Whom clients become that name nobody.'),
-    tls,
+    tls: upstreamTls,
     auth,
   })
   .refine(({ auth: { method, secret } }) => method !== 'password' || secret !== undefined, {
