@@ -1,6 +1,7 @@
 import type { Plugin } from '@postern/plugin-sdk';
 import https from '@postern/plugin-https';
 import kubernetes from '@postern/plugin-kubernetes';
+import mongodb from '@postern/plugin-mongodb';
 import mysql from '@postern/plugin-mysql';
 import redis from '@postern/plugin-redis';
 import postgres from '@postern/plugin-postgres';
@@ -14,6 +15,7 @@ export const standardPlugins: readonly Plugin[] = [
   mysql as Plugin,
   redis as Plugin,
   kubernetes as Plugin,
+  mongodb as Plugin,
   https as Plugin,
   rdp as Plugin,
 ];
