@@ -33,8 +33,10 @@ export interface Passing {
  * Sends requests to the application through http-proxy, which is told as little
  * as possible: path and fields are set on the outgoing request itself before
  * any of it is written, since http-proxy rewrites paths (`//`, `http:/`) and
- * takes the framing away from a DELETE. What it leaves behind when a client
- * goes away (version 1.18.1: the request to the application) is ended here.
+ * takes the framing away from a DELETE; responses are written here, since it
+ * would pass on what cannot be written and wait for what has broken off. The
+ * request to the application, which version 1.18.1 leaves open when a client
+ * goes away, is ended here.
  */
 export class Forwarder {
   readonly #proxy = httpProxy.createProxyServer();
@@ -73,7 +75,7 @@ export class Forwarder {
       // All that http-proxy copies of the client's head.
       request.headers = {};
       const target = { protocol: 'http:', host: 'application', port: '80' };
-      this.#proxy.web(request, response, { agent, target, prependPath: false, toProxy: true }, failed);
+      this.#proxy.web(request, response, { agent, target, selfHandleResponse: true, toProxy: true }, failed);
     });
   }
 
@@ -111,47 +113,55 @@ export class Forwarder {
       if ((interim += 1) > maxInterim)
         upstream.destroy(new Error('the application sends interim responses without end'));
     });
+    upstream.once('upgrade', (_, socket) => {
+      socket.destroy();
+      failed(improper('the application changes the protocol, for which nobody has asked'));
+    });
     upstream.once('response', (incoming) => {
       clearTimeout(timer);
-      const wrong = this.#shape(incoming, passing);
-      if (wrong === undefined) return;
-      // http-proxy goes on with it, and must find nothing that could be written.
-      incoming.headers = {};
-      incoming.destroy();
+      incoming.on('error', () => {});
+      const wrong = wrongWith(incoming);
+      if (wrong === undefined) return this.#respond(incoming, passing);
       upstream.destroy();
-      failed(
-        new PosternError('upstream_unreachable', wrong, { publicMessage: 'the application answers no proper HTTP' }),
-      );
+      failed(improper(wrong));
     });
   }
 
-  /** Gives a response the form in which it goes on. Answers what is wrong with it, where something is. */
-  #shape(incoming: IncomingMessage, { response, close, request }: Passing): string | undefined {
+  #respond(incoming: IncomingMessage, { response, close, request }: Passing): void {
     const status = incoming.statusCode ?? 0;
-    incoming.on('error', () => {});
-    // Without this, http-proxy leaves the client waiting for the rest of a response that breaks off.
-    incoming.once('close', () => {
-      if (!incoming.complete) response.destroy();
-    });
-    const codings = incoming.headers['transfer-encoding'];
-    if (status < 200 || status > 599) return `the application answers with the status ${status}`;
-    if (codings !== undefined && codings.toLowerCase() !== 'chunked') return 'the application uses an unknown coding';
     const fields = headerRecord(responseFields(incoming.rawHeaders));
-    if (Array.isArray(fields['content-length'])) return 'the application states two lengths';
     const location = fields['location'];
     if (typeof location === 'string')
       fields['location'] = clientLocation(location, this.options.hosts, this.options.prefix);
     fields['connection'] = close ? 'close' : 'keep-alive';
-    incoming.headers = fields;
-    if (!isFieldValue(incoming.statusMessage ?? '')) incoming.statusMessage = STATUS_CODES[status] ?? '';
+    const said = incoming.statusMessage ?? '';
+    response.writeHead(status, isFieldValue(said) ? said : (STATUS_CODES[status] ?? ''), fields);
+    // A head alone is something to know: events may be long in coming.
+    response.flushHeaders();
+    // Whoever waits for the rest of a response that breaks off must be told.
+    incoming.once('close', () => {
+      if (!incoming.complete) response.destroy();
+    });
     incoming.once('end', () => {
       const trailers = trailerFields(incoming.rawTrailers);
-      if (trailers.length > 0 && request.httpVersion === '1.1' && !response.hasHeader('content-length'))
+      if (trailers.length > 0 && request.httpVersion === '1.1' && fields['content-length'] === undefined)
         response.addTrailers(trailers.map(([name, value]): [string, string] => [name, value]));
     });
-    return undefined;
+    incoming.pipe(response);
   }
 }
+
+/** What makes a response one that is not passed on; nothing where it may be. */
+function wrongWith({ statusCode = 0, headers, rawHeaders }: IncomingMessage): string | undefined {
+  const codings = headers['transfer-encoding'];
+  if (statusCode < 200 || statusCode > 599) return `the application answers with the status ${statusCode}`;
+  if (codings !== undefined && codings.toLowerCase() !== 'chunked') return 'the application uses an unknown coding';
+  const lengths = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length');
+  return lengths.length > 1 ? 'the application states two lengths' : undefined;
+}
+
+const improper = (message: string): PosternError =>
+  new PosternError('upstream_unreachable', message, { publicMessage: 'the application answers no proper HTTP' });
 
 /** Why no response has begun. */
 class Failure extends Error {

@@ -8,10 +8,9 @@ export interface GateTimes {
   readonly bodyMs: number;
   /** Between two requests. */
   readonly idleMs: number;
+  /** For an answer to a client that has ended its half. */
+  readonly answerMs: number;
 }
-
-/** For an answer to a client that has ended its half. */
-const answerMs = 10_000;
 
 /** What a connection waits for, one thing at a time. */
 export class GateTimer {
@@ -29,7 +28,7 @@ export class GateTimer {
       return;
     }
     this.stop();
-    const { headMs, bodyMs, idleMs } = this.times;
+    const { headMs, bodyMs, idleMs, answerMs } = this.times;
     const ms = { head: headMs, body: bodyMs, idle: idleMs, answer: answerMs }[what];
     this.#waits = what;
     this.#timer = setTimeout(() => this.onLate(late(what)), ms).unref();
@@ -42,8 +41,14 @@ export class GateTimer {
 }
 
 function late(what: 'head' | 'body' | 'idle' | 'answer'): PosternError | undefined {
-  if (what !== 'head' && what !== 'body') return undefined;
-  return new PosternError('timeout', `the ${what} of a request did not come in time`, {
-    publicMessage: 'the request did not come in time',
-  });
+  return what === 'head' || what === 'body' ? new LateRequest(what) : undefined;
+}
+
+/** A client that did not say in time what it had begun to say. */
+export class LateRequest extends PosternError {
+  constructor(what: string) {
+    super('timeout', `the ${what} of a request did not come in time`, {
+      publicMessage: 'the request did not come in time',
+    });
+  }
 }

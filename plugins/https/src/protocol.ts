@@ -124,6 +124,9 @@ export const https = defineProtocol({
     head_timeout_seconds: seconds(300, 20).describe('How long a request’s head may take from its first byte on.'),
     body_timeout_seconds: seconds(3600, 60).describe('How long a body may stand still while the application waits.'),
     keep_alive_seconds: seconds(3600, 75).describe('How long a connection may be idle between two requests.'),
+    half_closed_seconds: seconds(60, 5).describe(
+      'How long an answer may take that a client waits for which has ended its half: most have simply gone.',
+    ),
     max_head_bytes: z.int().min(4096).max(65_536).default(32_768).describe('The longest head of a request.'),
     max_query_characters: z.int().min(0).max(8192).default(1024).describe('How much of a query an event shows.'),
   }),

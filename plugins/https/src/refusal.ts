@@ -1,5 +1,6 @@
 import { HttpRefusal } from '@postern/plugin-sdk/http1';
 import { PosternError, type Denial, type ErrorCode } from '@postern/plugin-sdk';
+import { LateRequest } from './gate-timer.js';
 
 const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
   access_denied: 403,
@@ -24,6 +25,7 @@ const phrases: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  408: 'Request Timeout',
   417: 'Expectation Failed',
   429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
@@ -46,7 +48,7 @@ export interface Refusal {
 /** The words of a denial, or of an error, in the form that the client accepts. */
 export function refusalOf(cause: Denial | Error, accept = ''): Refusal {
   const { code, message } = wordsOf(cause);
-  const status = cause instanceof HttpRefusal ? cause.status : (statuses[code] ?? 500);
+  const status = statusOf(cause) ?? statuses[code] ?? 500;
   const phrase = phrases[status] ?? 'Error';
   const [type, text] = formed({ code, message, title: `${status} ${phrase}` }, accept);
   const body = Buffer.from(text);
@@ -64,6 +66,11 @@ export function refusalOf(cause: Denial | Error, accept = ''): Refusal {
       ...(status === 401 && { 'WWW-Authenticate': 'Certificate' }),
     },
   };
+}
+
+function statusOf(cause: Denial | Error): number | undefined {
+  if (cause instanceof LateRequest) return 408;
+  return cause instanceof HttpRefusal ? cause.status : undefined;
 }
 
 function wordsOf(cause: Denial | Error): { readonly code: ErrorCode; readonly message: string } {

@@ -74,6 +74,7 @@ export class HttpsSession implements Session<Https> {
       maxHeadBytes: config.max_head_bytes,
       headMs: config.head_timeout_seconds * 1000,
       bodyMs: config.body_timeout_seconds * 1000,
+      answerMs: config.half_closed_seconds * 1000,
       idleMs: config.keep_alive_seconds * 1000,
     });
     return this.#gate;

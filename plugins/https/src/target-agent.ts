@@ -63,7 +63,9 @@ export class TargetAgent extends http.Agent {
     const drop = this.#idle.get(stream);
     if (drop) stream.off('data', drop).off('end', drop);
     this.#idle.delete(stream);
-    upstream.reusedSocket = true;
+    // Takes back what Node has put on idle ones; it wants a socket for that.
+    const { ref = (): void => {} } = stream as { readonly ref?: () => void };
+    super.reuseSocket(Object.assign(stream, { ref }), upstream);
   }
 
   override destroy(): void {

@@ -23,6 +23,16 @@ export const getAuthority = endpoint({
   output: authorityView,
 });
 
+/** Keys with which applications verify what the cluster says about a user (RFC 7517, section 5). */
+export const getKeySet = endpoint({
+  method: 'GET',
+  path: '/.well-known/jwks.json',
+  summary: 'Shows the public keys of the `jwt` authority, by which assertions about users are verified.',
+  access: 'public',
+  input: z.object({}),
+  output: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
+});
+
 export const certifyDatabaseServer = endpoint({
   method: 'POST',
   path: '/v1/authorities/db/servers',

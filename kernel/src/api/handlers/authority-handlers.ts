@@ -2,7 +2,7 @@ import type { CertificateIssuer } from '../../certificates/index.js';
 import type { ClusterView } from '../../cluster/cluster-view.js';
 import type { Report } from '../../cluster/report.js';
 import { callerName } from '../caller.js';
-import { certifyDatabaseServer, getAuthority } from '../contract/index.js';
+import { certifyDatabaseServer, getAuthority, getKeySet } from '../contract/index.js';
 import { implement, type Handler } from '../handler.js';
 
 export interface AuthorityHandlersOptions {
@@ -17,6 +17,7 @@ export function authorityHandlers({ issuer, view, report }: AuthorityHandlersOpt
       const { cluster, x509, openSsh } = view.bundle(kind);
       return { kind, cluster, x509: [...x509], openSsh: [...openSsh] };
     }),
+    implement(getKeySet, () => ({ keys: view.bundle('jwt').jwks.map((key) => ({ ...key })) })),
     implement(certifyDatabaseServer, async ({ names, publicKey, ttl }, { caller }) => {
       const issued = await issuer.issueServer({
         ca: 'db',

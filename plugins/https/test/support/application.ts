@@ -40,7 +40,10 @@ export class Application implements AsyncDisposable {
     });
     server.on('upgrade', (request: IncomingMessage, socket: Socket, head) => {
       this.#note(request);
-      if (this.lie) return this.lie(socket, request);
+      if (this.lie) {
+        socket.once('end', () => socket.destroy()).resume();
+        return this.lie(socket, request);
+      }
       if (request.url === '/refused')
         return socket.end('HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nnope\r\n0\r\n\r\n');
       this.#webSockets.handleUpgrade(request, socket, head, (client) => {
