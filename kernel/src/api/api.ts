@@ -88,6 +88,7 @@ export class Api<Bindings extends object> {
   }
 
   async #admit(caller: Caller, access: Handler['endpoint']['access']): Promise<void> {
+    if (access === 'proxy') return mustBeProxy(caller);
     if (access !== 'public') await this.options.authorize(caller, access === 'user' ? undefined : access);
   }
 
@@ -96,6 +97,12 @@ export class Api<Bindings extends object> {
     if (code === 'internal') this.options.log.error('the API failed', { path: c.req.path, cause: message });
     return c.json({ error: { code, message: publicMessage } }, httpStatusOf(code));
   }
+}
+
+function mustBeProxy({ proxy, who }: Caller): void {
+  if (proxy !== undefined) return;
+  const code = who.kind === 'anonymous' ? 'unauthenticated' : 'access_denied';
+  throw PosternError.public(code, 'only proxies of the cluster may ask this');
 }
 
 const tooLarge = (): PosternError =>

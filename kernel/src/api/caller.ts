@@ -12,6 +12,8 @@ export interface Caller {
     | { readonly kind: 'user'; readonly identity: Identity }
     | { readonly kind: 'local' };
   readonly source: string;
+  /** The name of the proxy of this cluster whose certificate came. It is nobody for all that is for users. */
+  readonly proxy?: string;
   /** The connection that the call came on, where several calls may come on one. */
   readonly connection?: object | undefined;
 }

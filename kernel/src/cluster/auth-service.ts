@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { PosternError, type AnyProtocol, type Denial, type Logger } from '@postern/plugin-sdk';
 import { Api, type Caller, type Handler } from '../api/index.js';
 import type { Verb } from '../api/contract/index.js';
@@ -9,9 +10,15 @@ import { documentHandlers } from '../api/handlers/document-handlers.js';
 import { lockHandlers } from '../api/handlers/lock-handlers.js';
 import { loginHandlers } from '../api/handlers/login-handlers.js';
 import { sessionHandlers } from '../api/handlers/session-handlers.js';
+import { webHandlers } from '../api/handlers/web-handlers.js';
 import { userHandlers } from '../api/handlers/user-handlers.js';
 import { AuditReader, type AuditLog, type Catalog } from '../audit/index.js';
-import { verifyUserCertificate, type CertificateIssuer, type Sealer } from '../certificates/index.js';
+import {
+  verifyServiceCertificate,
+  verifyUserCertificate,
+  type CertificateIssuer,
+  type Sealer,
+} from '../certificates/index.js';
 import { Authenticator, Invitations, Lockout, UserService, UserStore } from '../identity/index.js';
 import { decideCaller, decideRule, denialError, presetRoles, type Decision } from '../rbac/index.js';
 import type { RecordingStore } from '../recordings/index.js';
@@ -55,6 +62,11 @@ interface Rule {
 
 const loggedOut: Denial = { code: 'expired', message: 'the browser session that this belongs to is over' };
 
+/** What was opened with certificates of a browser's session ends with it. */
+function cutWebSession(live: LiveSessions, id: string): void {
+  for (const session of live) if (session.identity.web?.session === id) session.cut(loggedOut);
+}
+
 /** Owns users, documents and locks, decides who may change them, and serves the API. */
 export class AuthService {
   readonly users: UserService;
@@ -84,9 +96,7 @@ export class AuthService {
     const authenticator = new Authenticator({ store: userStore, lockout, report, now });
     const logins = new LoginService({ ...options, authenticator, report: this.report });
     this.web = new WebSessionService({ ...options, authenticator, report: this.report });
-    this.web.onEnd((id) => {
-      for (const session of options.live) if (session.identity.web?.session === id) session.cut(loggedOut);
-    });
+    this.web.onEnd((id) => cutWebSession(options.live, id));
     const hostAuthorities = (): ReturnType<typeof view.bundle<'host'>> => view.bundle('host');
     const may = (caller: Caller, rule: { readonly kind: string; readonly verb: Verb }): boolean =>
       this.#decide(caller, rule)?.allowed ?? true;
@@ -102,6 +112,7 @@ export class AuthService {
       }),
       ...lockHandlers(this.locks),
       ...authorityHandlers({ ...options, report: this.report }),
+      ...webHandlers(this.web),
       ...sessionHandlers({ ...options, report: this.report, may }),
       ...auditHandlers({
         ...options,
@@ -145,7 +156,19 @@ export class AuthService {
       const identity = verifyUserCertificate(certificate, [view.trust('user')], now());
       return { who: { kind: 'user', identity }, source, connection };
     } catch (cause) {
-      return { who: { kind: 'anonymous', problem: PosternError.from(cause).publicMessage }, source, connection };
+      const who = { kind: 'anonymous' as const, problem: PosternError.from(cause).publicMessage };
+      const proxy = this.#proxyOf(certificate);
+      return { who, source, connection, ...(proxy !== undefined && { proxy }) };
+    }
+  }
+
+  /** The name of the proxy that a certificate is of, if it is one. */
+  #proxyOf(certificate: X509Certificate): string | undefined {
+    const { view, now } = this.options;
+    try {
+      return verifyServiceCertificate(certificate, [view.trust('host')], 'proxy', now()).name;
+    } catch {
+      return undefined;
     }
   }
 

@@ -8,7 +8,7 @@ import { startLines } from '../cluster/line-world.js';
 type Input = Readonly<Record<string, unknown>>;
 
 interface Level {
-  /** `public`, `user`, or the verb and the kind that a rule must name. */
+  /** `public`, `user`, `proxy`, or the verb and the kind that a rule must name. */
   readonly level: string;
   /** Something to send: about things that there are not, so that nothing changes. */
   readonly input?: Input;
@@ -17,6 +17,7 @@ interface Level {
 }
 
 const missing = { name: 'missing' };
+const address = '192.0.2.1';
 const line = { kind: 'lines', ...missing };
 
 /** Who may call what. Whoever adds an endpoint decides here, once more, who may call it. */
@@ -54,6 +55,15 @@ const levels: Readonly<Record<string, Level>> = {
   resetUser: { level: 'update user', input: missing },
   unlockUser: { level: 'update user', input: missing },
   deleteUser: { level: 'delete user', input: missing },
+  beginWebSession: { level: 'proxy', input: { user: 'missing', password: 'missing', address } },
+  getWebSession: { level: 'proxy', input: { cookie: 'missing', address } },
+  endWebSession: { level: 'proxy', input: { cookie: 'missing', address } },
+  listWebResources: { level: 'proxy', input: { cookie: 'missing', address } },
+  certifyWebSession: { level: 'proxy', input: { ...line, cookie: 'missing', publicKey: '-', address } },
+  createAppCode: { level: 'proxy', input: { ...line, cookie: 'missing', nonce: 'missing', address } },
+  redeemAppCode: { level: 'proxy', input: { ...line, code: 'missing', nonce: 'missing', address } },
+  getAppSession: { level: 'proxy', input: { ...line, cookie: 'missing', address } },
+  followWebSessions: { level: 'proxy' },
 };
 
 const endpoints = new Map(
@@ -66,6 +76,7 @@ const stated = ({ access }: contract.Endpoint): string =>
   typeof access === 'string' ? access : `${access.verb} ${access.kind}`;
 
 const rules = [...new Set(Object.values(levels).map(({ level }) => level))].filter((level) => level.includes(' '));
+const words: Readonly<Record<string, string>> = { public: 'everybody', user: 'users', proxy: 'proxies alone' };
 const nameOf = (rule: string): string => rule.replace(' ', '-');
 
 describe('the right to call the API', () => {
@@ -153,10 +164,11 @@ describe('the right to call the API', () => {
   });
 
   for (const [name, { level, own = false }] of Object.entries(levels))
-    it(`is had for ${name} by ${level === 'public' ? 'everybody' : level === 'user' ? 'users' : `a rule to ${level}`}`, async () => {
+    it(`is had for ${name} by ${words[level] ?? `a rule to ${level}`}`, async () => {
       const expected = (who: string): string => {
         if (level === 'public') return 'in';
         if (who === 'anonymous') return 'unauthenticated';
+        if (level === 'proxy') return 'access_denied';
         if (who === 'administrator') return own ? 'unauthenticated' : 'in';
         return level === 'user' || who === nameOf(level) ? 'in' : 'access_denied';
       };

@@ -1,7 +1,10 @@
 import type { z } from 'zod';
 
-/** Who may call an endpoint: anybody, any verified user, or a user whose roles have a rule for this kind and verb. */
-export type Access = 'public' | 'user' | { readonly kind: string; readonly verb: Verb };
+/**
+ * Who may call an endpoint: anybody, any verified user, a user whose roles have
+ * a rule for this kind and verb, or a proxy of the cluster and nobody else.
+ */
+export type Access = 'public' | 'user' | 'proxy' | { readonly kind: string; readonly verb: Verb };
 
 export const verbs = ['list', 'read', 'create', 'update', 'delete'] as const;
 export type Verb = (typeof verbs)[number];

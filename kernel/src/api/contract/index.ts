@@ -27,3 +27,14 @@ export {
   updateUser,
   userView,
 } from './users.js';
+export {
+  beginWebSession,
+  certifyWebSession,
+  createAppCode,
+  endWebSession,
+  followWebSessions,
+  getAppSession,
+  getWebSession,
+  listWebResources,
+  redeemAppCode,
+} from './web.js';
