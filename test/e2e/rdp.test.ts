@@ -11,7 +11,8 @@ import { createLock, deleteLock } from '@postern/kernel/api/contract';
 import { needProgram } from '@postern/plugin-sdk/testing';
 import rdp from '../../plugins/rdp/src/index.js';
 import { rdpClient } from '../../plugins/rdp/src/client.js';
-import { closed, until, vncPassword, XvncDesktop } from '../../plugins/rdp/test/support/xvnc-desktop.js';
+import { closed, until } from '../../plugins/rdp/test/support/programs.js';
+import { vncPassword, XrdpDesktop } from '../../plugins/rdp/test/support/xrdp-desktop.js';
 import { TestCluster, testPassword } from '../support/cluster.js';
 import type { TestLogin } from '../support/login.js';
 import { pixelsOf, screenshot } from '../support/desktop.js';
@@ -19,7 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 describe('xfreerdp through a cluster', function () {
   this.timeout(60_000);
-  let desktop: XvncDesktop | undefined;
+  let desktop: XrdpDesktop | undefined;
   let cluster: TestCluster;
   let directory: string;
   let viewer: ChildProcess;
@@ -41,7 +42,7 @@ describe('xfreerdp through a cluster', function () {
     directory = await mkdtemp(join(tmpdir(), 'postern-rdp-e2e-'));
     const secret = join(directory, 'secret');
     await writeFile(secret, `${vncPassword}\n`, { mode: 0o600 });
-    desktop = await XvncDesktop.start();
+    desktop = await XrdpDesktop.start();
     cluster = await TestCluster.start({
       plugins: [rdp],
       configuration: { agent: { secrets: { desktop: { file: secret } } } },

@@ -8,11 +8,14 @@ packages=(
   etcd-server containerd runc busybox-static jq make
   memcached redis-server redis-tools
   mariadb-server mariadb-client sysbench python3-pymysql
+  mosquitto mosquitto-clients
+  curl
   bsdutils bsdextrautils util-linux
   expect tmux openssl procps
   haproxy stunnel4 pgbouncer
   xvfb x11-utils
-  xrdp freerdp2-x11 tigervnc-standalone-server tigervnc-tools x11-xserver-utils imagemagick ffmpeg
+  xrdp xorgxrdp freerdp2-x11 freerdp2-shadow-x11 winpr-utils
+  tigervnc-standalone-server tigervnc-tools x11-xserver-utils imagemagick ffmpeg
 )
 
 # Elsewhere kubectl comes from other packages, which this one would get in the way of.
