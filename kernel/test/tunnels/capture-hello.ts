@@ -1,17 +1,7 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { ClientHelloReader, type ClientHello } from '../../src/tunnels/index.js';
-
-/** True where the program can be started at all. */
-export function isInstalled(program: string, ...args: readonly string[]): boolean {
-  try {
-    execFileSync(program, args, { stdio: 'ignore', timeout: 20_000 });
-    return true;
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code !== 'ENOENT';
-  }
-}
 
 export interface CaptureOptions {
   /** The program's arguments; it must connect to 127.0.0.1 at the given port. */

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { needProgram } from '@postern/plugin-sdk/testing';
 import { ClientHelloReader } from '../../src/tunnels/index.js';
-import { captureHello, isInstalled, type Captured, type CaptureOptions } from './capture-hello.js';
+import { captureHello, type Captured, type CaptureOptions } from './capture-hello.js';
 
 interface NativeClient extends CaptureOptions {
   readonly program: string;
-  readonly version: string;
+  readonly debian: string;
   readonly sni: string | undefined;
   readonly alpn: readonly string[];
 }
@@ -19,28 +20,28 @@ let scratch = '';
 const clients: readonly NativeClient[] = [
   {
     program: 'openssl',
-    version: 'version',
+    debian: 'openssl',
     args: (port) => ['s_client', '-connect', `127.0.0.1:${port}`, '-servername', name, '-alpn', 'h2,acme'],
     sni: name,
     alpn: ['h2', 'acme'],
   },
   {
     program: 'openssl',
-    version: 'version',
+    debian: 'openssl',
     args: (port) => ['s_client', '-connect', `127.0.0.1:${port}`, '-noservername', '-tls1_2'],
     sni: undefined,
     alpn: [],
   },
   {
     program: 'curl',
-    version: '--version',
+    debian: 'curl',
     args: (port) => ['-s', '--connect-to', `${name}:443:127.0.0.1:${port}`, `https://${name}/`],
     sni: name,
     alpn: ['h2', 'http/1.1'],
   },
   {
     program: 'psql',
-    version: '--version',
+    debian: 'postgresql-client-15',
     args: (port) => [
       '-w',
       `host=${name} hostaddr=127.0.0.1 port=${port} sslmode=require gssencmode=disable user=a dbname=a`,
@@ -56,7 +57,7 @@ const clients: readonly NativeClient[] = [
   },
   {
     program: 'kubectl',
-    version: '--help',
+    debian: 'kubernetes-client',
     args: (port) => [
       `--server=https://127.0.0.1:${port}`,
       `--tls-server-name=${name}`,
@@ -78,7 +79,7 @@ describe('ClientHelloReader, with real clients', function () {
 
   for (const client of clients)
     it(`reads the hello of ${client.program}${client.sni ? '' : ' without a name'}, cut at every offset`, async function () {
-      if (!isInstalled(client.program, client.version)) this.skip();
+      needProgram(this, client.program, client.debian);
       const captured = await captureHello(client.program, client);
       const { hello } = captured;
       assert.equal(hello.kind, 'hello');

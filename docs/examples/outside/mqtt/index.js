@@ -142,7 +142,8 @@ export class MqttSession {
 
   /** Tells in MQTT's own words: as the answer to CONNECT, or, in version 5, as the last packet. */
   async refuse({ stream }, { code, message }) {
-    const reason = code === 'locked' || code === 'expired' ? 0x98 : code === 'limit_exceeded' ? 0x95 : 0x87;
+    const cut = this.#welcomed && (code === 'locked' || code === 'expired');
+    const reason = cut ? 0x98 : code === 'limit_exceeded' ? 0x95 : 0x87;
     const words = Buffer.concat([Buffer.of(reason), because(message)]);
     if (this.#five) await write(stream, this.#welcomed ? packet(type.disconnect, 0, words) : connack(words));
     else if (!this.#welcomed) await write(stream, connack(Buffer.of(5)));
@@ -224,9 +225,8 @@ export class MqttSession {
   }
 }
 
-const harmless = new Set(
-  [type.puback, type.pubrec, type.pubrel, type.pubcomp].concat(type.unsubscribe, type.pingreq, type.disconnect),
-);
+const acknowledgements = [type.puback, type.pubrec, type.pubrel, type.pubcomp];
+const harmless = new Set([...acknowledgements, type.unsubscribe, type.pingreq, type.disconnect]);
 const connack = (words) => packet(type.connack, 0, Buffer.of(0), words);
 
 /** Nothing where the ask is granted. What is no denial ends the session. */

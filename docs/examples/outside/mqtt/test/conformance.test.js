@@ -5,7 +5,6 @@ import { because, field, packet, type } from '../packets.js';
 import { startMosquitto } from './mosquitto.js';
 
 const connect = packet(type.connect, 0, field('MQTT'), Buffer.of(5, 2, 0, 60, 0), field('kit'));
-const subscribe = (topic) => packet(type.subscribe, 2, Buffer.of(0, 1, 0), field(topic), Buffer.of(0));
 const publish = (topic, text) => packet(type.publish, 2, field(topic), Buffer.of(0, 2, 0), Buffer.from(text));
 const end = packet(type.disconnect, 0);
 const welcome = /\x20.\x00\x00/s;
