@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { codeIs, draft, Folder, openSpool, range, sealer } from './support.js';
 import { put, readAll, segments, sequences } from './spool-support.js';
+
+const isSegment = (name: string): boolean => name.endsWith('.seg');
 
 describe('a spool', () => {
   it('says first that its stream has begun, and numbers from 1', async () => {
@@ -46,6 +48,35 @@ describe('a spool', () => {
     assert.equal((await stat(folder.in('deep', 'spool'))).mode & 0o777, 0o700);
     for (const name of await readdir(folder.in('deep', 'spool')))
       assert.equal((await stat(folder.in('deep', 'spool', name))).mode & 0o777, 0o600, name);
+  });
+
+  for (const [what, take] of [
+    ['is removed', (path: string) => rm(path, { recursive: true })],
+    ['is moved away', (path: string) => rename(path, `${path}-away`)],
+    ['loses the file that is written', async (path: string) => rm(`${path}/${(await readdir(path)).find(isSegment)}`)],
+  ] as const)
+    it(`takes no event once its folder ${what}`, async () => {
+      await using folder = await Folder.make();
+      const path = folder.in('spool');
+      await using spool = await openSpool(path);
+      put(spool, 'a');
+      await spool.flush();
+      await take(path);
+      assert.throws(() => put(spool, 'b'), codeIs('audit_unavailable'));
+      assert.throws(() => put(spool, 'c'), codeIs('audit_unavailable'));
+      assert.equal(spool.failure?.code, 'audit_unavailable');
+    });
+
+  it('calls nothing durable whose file is removed before it was synced', async () => {
+    await using folder = await Folder.make();
+    const path = folder.in('spool');
+    await using spool = await openSpool(path, { syncIntervalMs: 60_000 });
+    await spool.flush();
+    put(spool, 'a');
+    await rm(path, { recursive: true });
+    await assert.rejects(spool.flush(), codeIs('audit_unavailable'));
+    assert.equal(spool.durable, 1);
+    assert.throws(() => put(spool, 'b'), codeIs('audit_unavailable'));
   });
 
   it('belongs to one process at a time', async () => {

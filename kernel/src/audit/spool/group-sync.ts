@@ -12,6 +12,8 @@ export interface GroupSyncOptions {
   readonly intervalMs: number;
   /** How far everything is written right now. */
   readonly position: () => number;
+  /** Throws where what was written is nowhere to be found, however well it was synced. */
+  readonly verify: () => void;
   /** Everything up to this position survives power loss. */
   readonly onDurable: (position: number) => void;
   readonly onFailure: (error: PosternError) => void;
@@ -34,6 +36,16 @@ export class GroupSync implements AsyncDisposable {
   #closed = false;
 
   constructor(private readonly options: GroupSyncOptions) {}
+
+  /** To be called before a write: throws, and fails for good, where the first write of a group would be nowhere to be found. */
+  begin(): void {
+    if (this.#timer !== undefined || this.#running !== undefined) return;
+    try {
+      this.options.verify();
+    } catch (cause) {
+      throw this.#fail(cause);
+    }
+  }
 
   /** Notes a write to an open file. */
   mark(file: number): void {
@@ -95,6 +107,7 @@ export class GroupSync implements AsyncDisposable {
 
   async #sync(): Promise<void> {
     const position = this.options.position();
+    const written = this.#dirty.size > 0;
     const dirty = [...this.#dirty, ...this.#joining];
     const retired = [...this.#retired];
     const directoryDirty = this.#directoryDirty;
@@ -106,13 +119,17 @@ export class GroupSync implements AsyncDisposable {
       await Promise.all(dirty.map((file) => datasync(file)));
       if (directoryDirty) await syncDirectory(this.options.directory);
       await Promise.all(retired.map((file) => closeFile(file)));
+      if (written) this.options.verify();
     } catch (cause) {
-      this.#failure = new PosternError('audit_unavailable', `the disk under ${this.options.directory} failed to sync`, {
-        cause,
-      });
-      this.options.onFailure(this.#failure);
-      throw this.#failure;
+      throw this.#fail(cause);
     }
     this.options.onDurable(position);
+  }
+
+  #fail(cause: unknown): PosternError {
+    const message = `the disk under ${this.options.directory} failed to sync`;
+    this.#failure = PosternError.is(cause) ? cause : new PosternError('audit_unavailable', message, { cause });
+    this.options.onFailure(this.#failure);
+    return this.#failure;
   }
 }

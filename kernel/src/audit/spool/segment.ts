@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
 
@@ -53,6 +53,19 @@ export class ActiveSegment implements Segment {
       });
     }
     this.size += bytes.length;
+  }
+
+  /** Throws `audit_unavailable` where the file is no longer at its path: what is written to it then is for nobody. */
+  assertInPlace(): void {
+    let there: number | undefined;
+    try {
+      there = statSync(this.path, { throwIfNoEntry: false })?.ino;
+      if (there === fstatSync(this.file).ino) return;
+    } catch (cause) {
+      throw new PosternError('audit_unavailable', `${this.path} cannot be looked at any more`, { cause });
+    }
+    const what = there === undefined ? 'removed' : 'replaced';
+    throw new PosternError('audit_unavailable', `${this.path} was ${what} while audit events were written to it`);
   }
 
   close(): void {

@@ -104,6 +104,7 @@ export class Spool implements AsyncDisposable {
       directory: options.directory,
       intervalMs: this.#limits.syncIntervalMs,
       position: () => this.#written,
+      verify: () => this.#active.assertInPlace(),
       onDurable: (position) => this.#onDurable(position),
       onFailure: (error) => this.#fail(error),
     });
@@ -219,6 +220,7 @@ export class Spool implements AsyncDisposable {
     if (this.#bytes + bytes.length > limit) return undefined;
     if (this.#active.size > 0 && this.#active.size + bytes.length > this.#limits.segmentBytes) this.#rotate();
     const segment = this.#active;
+    this.#sync.begin();
     const start = segment.size;
     segment.append(bytes);
     this.#bytes += bytes.length;
