@@ -23,6 +23,7 @@ const line = { kind: 'lines', ...missing };
 /** Who may call what. Whoever adds an endpoint decides here, once more, who may call it. */
 const levels: Readonly<Record<string, Level>> = {
   getCluster: { level: 'public' },
+  getKeySet: { level: 'public' },
   login: {
     level: 'public',
     input: { user: 'missing', password: 'missing', tlsPublicKey: '-', sshPublicKey: '-' },
