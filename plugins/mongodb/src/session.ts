@@ -17,7 +17,7 @@ import { CursorsToken, type Cursors } from './cursors.js';
 import type { Dialogue } from './dialogue.js';
 import { announcedLogin, clientHello, serverHello } from './hello.js';
 import { Introduction, type Wanted } from './introduction.js';
-import type { Mongodb, MongodbAsk } from './protocol.js';
+import { mongodb, type Mongodb, type MongodbAsk } from './protocol.js';
 import type { Request } from './request.js';
 import { openUpstream, type Upstream } from './upstream.js';
 import { broken, encodeAnswer } from './wire.js';
@@ -79,7 +79,7 @@ export class MongodbSession implements Session<Mongodb> {
 
   /** Whom a client becomes that names nobody. */
   #usualUser({ identity }: ClientLink): string | undefined {
-    const names = identity?.principals['mongodb'] ?? [];
+    const names = identity?.principals[mongodb.id] ?? [];
     const { user } = this.context.resource.spec;
     if (user !== undefined) return user;
     return names.length === 1 && !names[0]?.includes('*') ? names[0] : undefined;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Long, serialize, type Document } from 'bson';
 import { flag } from '../src/wire.js';
 import { Site } from './support/site.js';
-import { hello, message, type MessageOptions } from './support/talk.js';
+import { cursorOf, hello, message, type MessageOptions } from './support/talk.js';
 
 describe('attacks on MongoDB sessions', function () {
   this.timeout(30_000);
@@ -70,8 +70,8 @@ describe('attacks on MongoDB sessions', function () {
     const allow = { users: ['*'], databases: ['shop'], commands: ['@read', '@write'] };
     const [alice, mallory] = [await site.as('app', { allow }), await site.as('other', { allow })];
     await alice.ask(message({ insert: 'a', documents: [{ x: 1 }, { x: 2 }, { x: 3 }], $db: 'shop' }));
-    const { cursor } = await alice.ask(message({ find: 'a', batchSize: 1, $db: 'shop' }));
-    const more = message({ getMore: Long.fromValue(cursor.id), collection: 'a', batchSize: 1, $db: 'shop' });
+    const { id } = cursorOf(await alice.ask(message({ find: 'a', batchSize: 1, $db: 'shop' })));
+    const more = message({ getMore: id, collection: 'a', batchSize: 1, $db: 'shop' });
     assert.match(String((await mallory.ask(more))['errmsg']), /has not opened it/);
     assert.equal((await alice.ask(more))['ok'], 1);
   });
@@ -79,8 +79,8 @@ describe('attacks on MongoDB sessions', function () {
   it('continues a cursor in the name of another collection', async () => {
     const talk = await site.as();
     await talk.ask(message({ insert: 'a', documents: [{ x: 1 }, { x: 2 }], $db: 'shop' }));
-    const { cursor } = await talk.ask(message({ find: 'a', batchSize: 1, $db: 'shop' }));
-    const more = message({ getMore: Long.fromValue(cursor.id), collection: 'b', $db: 'shop' });
+    const { id } = cursorOf(await talk.ask(message({ find: 'a', batchSize: 1, $db: 'shop' })));
+    const more = message({ getMore: id, collection: 'b', $db: 'shop' });
     assert.match(String((await talk.ask(more))['errmsg']), /is not one of shop\.b/);
   });
 

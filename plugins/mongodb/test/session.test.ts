@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { Long } from 'bson';
 import { flag } from '../src/wire.js';
 import { Site } from './support/site.js';
-import { hello, message } from './support/talk.js';
+import { cursorOf, hello, message } from './support/talk.js';
 
 describe('a MongoDB session', function () {
   this.timeout(30_000);
@@ -72,9 +71,9 @@ describe('a MongoDB session', function () {
     site = await Site.start();
     const [one, two] = [await site.as(), await site.as()];
     await one.ask(message({ insert: 'a', documents: [{ x: 1 }, { x: 2 }, { x: 3 }], $db: 'shop' }));
-    const { cursor } = await one.ask(message({ find: 'a', batchSize: 1, $db: 'shop' }));
-    const more = message({ getMore: Long.fromValue(cursor.id), collection: 'a', batchSize: 5, $db: 'shop' });
-    assert.equal((await two.ask(more))['cursor'].nextBatch.length, 2);
+    const { id } = cursorOf(await one.ask(message({ find: 'a', batchSize: 1, $db: 'shop' })));
+    const more = message({ getMore: id, collection: 'a', batchSize: 5, $db: 'shop' });
+    assert.equal(cursorOf(await two.ask(more)).size, 2);
     assert.match(String((await two.ask(more))['errmsg']), /has not opened it/);
   });
 
@@ -83,11 +82,10 @@ describe('a MongoDB session', function () {
     const talk = await site.as();
     const documents = Array.from({ length: 7 }, (_, x) => ({ x }));
     await talk.ask(message({ insert: 'a', documents, $db: 'shop' }));
-    const { cursor } = await talk.ask(message({ find: 'a', batchSize: 1, $db: 'shop' }));
-    const id = Long.fromValue(cursor.id);
+    const { id } = cursorOf(await talk.ask(message({ find: 'a', batchSize: 1, $db: 'shop' })));
     talk.send(message({ getMore: id, collection: 'a', batchSize: 2, $db: 'shop' }, { flags: flag.exhaustAllowed }));
     const sizes: number[] = [];
-    while (sizes.length < 3) sizes.push((await talk.answer())['cursor'].nextBatch.length);
+    while (sizes.length < 3) sizes.push(cursorOf(await talk.answer()).size);
     assert.deepEqual(sizes, [2, 2, 2]);
     assert.equal((await talk.ask(message({ ping: 1, $db: 'shop' })))['ok'], 1);
   });

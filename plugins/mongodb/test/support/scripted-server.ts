@@ -71,28 +71,26 @@ export class ScriptedServer implements AsyncDisposable {
       return;
     }
     const login = peer.logIn(name, command);
-    if (login) {
-      if (peer.user !== undefined) this.logins.push(peer.user);
-      socket.write(encodeAnswer(request, login));
-      return;
-    }
+    if (!login) return this.#obey(socket, peer, { request, command });
+    if (peer.user !== undefined) this.logins.push(peer.user);
+    socket.write(encodeAnswer(request, login));
+  }
+
+  #obey(socket: Socket, peer: Peer, { request, command }: Order): void {
+    const { name } = request;
     this.commands.push(command);
     const scripted = this.options.script?.(command, request);
     if (scripted === 'silence') return;
     if (Buffer.isBuffer(scripted)) return void socket.write(scripted);
     if ((request.flags & flag.moreToCome) !== 0) return void this.#run(name, command);
-    if (!peer.ready && name !== 'buildInfo')
-      return void socket.write(
-        encodeAnswer(request, { ok: 0, errmsg: 'command requires authentication', code: 13, codeName: 'Unauthorized' }),
-      );
-    const answer = scripted ?? this.#run(name, command);
+    const answer = peer.ready || name === 'buildInfo' ? (scripted ?? this.#run(name, command)) : loginFirst;
     if (name === 'getMore' && (request.flags & flag.exhaustAllowed) !== 0)
-      return this.#exhaust(socket, request, command, answer);
+      return this.#exhaust(socket, { request, command }, answer);
     socket.write(encodeAnswer(request, answer));
   }
 
   /** Answers on and on, as long as there is more (OP_MSG, `exhaustAllowed`). */
-  #exhaust(socket: Socket, { requestId }: Request, command: Document, first: Document): void {
+  #exhaust(socket: Socket, { request: { requestId }, command }: Order, first: Document): void {
     let responseTo = requestId;
     let answer = first;
     for (let own = 900_001; ; own += 1) {
@@ -109,34 +107,25 @@ export class ScriptedServer implements AsyncDisposable {
   #run(name: string, command: Document): Document {
     const namespace = `${command['$db']}.${command[name]}`;
     const stored = this.#collections.get(namespace) ?? [];
-    if (name === 'insert') {
-      const documents = command['documents'] as Document[];
-      this.#collections.set(namespace, [...stored, ...documents]);
-      return { n: documents.length, ok: 1 };
-    }
-    if (name === 'find' || name === 'aggregate') return this.#open(namespace, stored, command);
-    if (name === 'getMore') return this.#more(String(command['getMore']), Number(command['batchSize'] ?? 2));
-    if (name === 'killCursors') {
-      for (const id of command['cursors'] as unknown[]) this.#cursors.delete(String(id));
-      return { cursorsKilled: command['cursors'] as unknown, ok: 1 };
-    }
-    if (name === 'update' || name === 'delete') return { n: 1, nModified: 1, ok: 1 };
-    if (name === 'drop') {
-      this.#collections.delete(namespace);
-      return { ok: 1 };
-    }
-    if (name === 'buildInfo') return { version: '7.0.0', ok: 1 };
-    const known = [
-      'ping',
-      'endSessions',
-      'commitTransaction',
-      'abortTransaction',
-      'createUser',
-      'explain',
-      'bulkWrite',
-    ];
-    if (known.includes(name)) return { ok: 1 };
-    return { ok: 0, errmsg: `no such command: '${name}'`, code: 59, codeName: 'CommandNotFound' };
+    const known: Readonly<Record<string, () => Document>> = {
+      insert: () => {
+        const documents = command['documents'] as Document[];
+        this.#collections.set(namespace, [...stored, ...documents]);
+        return { n: documents.length, ok: 1 };
+      },
+      find: () => this.#open(namespace, stored, command),
+      aggregate: () => this.#open(namespace, stored, command),
+      getMore: () => this.#more(String(command['getMore']), Number(command['batchSize'] ?? 2)),
+      killCursors: () => {
+        for (const id of command['cursors'] as unknown[]) this.#cursors.delete(String(id));
+        return { cursorsKilled: command['cursors'] as unknown, ok: 1 };
+      },
+      update: () => ({ n: 1, nModified: 1, ok: 1 }),
+      delete: () => ({ n: 1, ok: 1 }),
+      buildInfo: () => ({ version: '7.0.0', ok: 1 }),
+    };
+    const work = Object.hasOwn(known, name) ? known[name] : undefined;
+    return work?.() ?? (harmless.has(name) ? { ok: 1 } : noSuch(name));
   }
 
   #open(namespace: string, stored: readonly Document[], command: Document): Document {
@@ -161,6 +150,28 @@ export class ScriptedServer implements AsyncDisposable {
     return { cursor: { nextBatch, id: left ? Long.fromString(id) : Long.ZERO, ns: cursor.namespace }, ok: 1 };
   }
 }
+
+/** A command, and the message in which it came. */
+interface Order {
+  readonly request: Request;
+  readonly command: Document;
+}
+
+const harmless = new Set(['ping', 'endSessions', 'commitTransaction', 'abortTransaction', 'createUser', 'drop']);
+
+const noSuch = (name: string): Document => ({
+  ok: 0,
+  errmsg: `no such command: '${name}'`,
+  code: 59,
+  codeName: 'CommandNotFound',
+});
+
+const loginFirst: Document = {
+  ok: 0,
+  errmsg: 'command requires authentication',
+  code: 13,
+  codeName: 'Unauthorized',
+};
 
 const greeting: Document = {
   helloOk: true,

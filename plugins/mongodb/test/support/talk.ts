@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { deserialize, serialize, type Document } from 'bson';
+import { deserialize, Long, serialize, type Document } from 'bson';
 import { MessageReader, type Message } from '../../src/message-reader.js';
 import { encodeLegacyQuery, encodeMessage, opcode } from '../../src/wire.js';
 
@@ -35,6 +35,15 @@ export function hello(user?: string, { legacy = false } = {}): Buffer {
   const more = { client: { driver: { name: 'test', version: '1' } }, compression: ['zlib', 'none'], ...login };
   if (legacy) return encodeLegacyQuery({ requestId: (lastId += 1) }, { ismaster: 1, helloOk: true, ...more });
   return message({ hello: 1, helloOk: true, ...more, $db: 'admin' });
+}
+
+/** The cursor in an answer. */
+export function cursorOf(answer: Document): { readonly id: Long; readonly size: number } {
+  const { id, firstBatch, nextBatch } = answer['cursor'] as Readonly<
+    Record<'id' | 'firstBatch' | 'nextBatch', unknown>
+  >;
+  const batch = (firstBatch ?? nextBatch) as readonly unknown[];
+  return { id: Long.fromValue(id as Long | number), size: batch.length };
 }
 
 /** A client that speaks message by message. */
