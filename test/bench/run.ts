@@ -3,6 +3,7 @@ import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { bulk } from './bulk.js';
 import { connects } from './connects.js';
+import { https } from './https.js';
 import { idle } from './idle.js';
 import type { Effort } from './interleave.js';
 import { kubernetes } from './kubernetes.js';
@@ -20,6 +21,7 @@ const benchmarks: Readonly<Record<string, (effort: Effort) => Promise<void>>> = 
   redis,
   mysql,
   kubernetes,
+  https,
   connects,
   bulk,
   idle,
