@@ -16,7 +16,9 @@ export interface Endpoint {
  *   `forward` says that native clients cannot ask for a resource by name: the
  *   user's program opens a local socket or port for them, and offers these
  *   names on its way. With `web`, sessions also come from browsers; those have
- *   {@link webAlpn}.
+ *   {@link webAlpn}. With `appHost`, resources are applications that browsers
+ *   reach at hosts of their own: sessions speak HTTP/1.1 from the first byte on,
+ *   and `alpn` has `http/1.1` among its names.
  * - `native`: the protocol brings its own encryption and its own credential,
  *   which the session hands to {@link ClientLink.verify}.
  */
@@ -26,6 +28,7 @@ export type Transport =
       readonly alpn?: readonly string[];
       readonly forward?: 'socket' | 'port';
       readonly web?: boolean;
+      readonly appHost?: boolean;
     }
   | { readonly kind: 'native'; readonly credential: 'openssh' };
 

@@ -6,13 +6,18 @@ export interface WebView {
 }
 
 /**
- * The browser's half: files that the proxy serves under a hash of their
- * content, and the elements that its pages place. A view gets what it shows
- * through properties, and never a cookie.
+ * The browser's half: files that the proxy serves at `/web/<kind>/assets/…`, and
+ * the elements that its pages place. A view gets what it shows through
+ * attributes, and never a cookie: `resource` and `user` are names, and `socket`
+ * is the path, on the page's own host, below which WebSockets lead to the
+ * session ({@link webAlpn}). Scripts, styles and connections are of the page's
+ * own origin alone.
  */
 export interface WebModule {
   /** A directory, as a `file:` URL. */
   readonly assets: URL;
+  /** The assets have WebAssembly in them; pages of other plugins may not compile any. */
+  readonly wasm?: boolean;
   readonly views: {
     /** A session in the browser. */
     readonly launch?: WebView;

@@ -48,4 +48,11 @@ export class DataDirectory {
     await rm(this.adminSocket, { force: true });
     return this.adminSocket;
   }
+
+  /** Where a process that has browsers connects to itself, with nothing there yet. */
+  async freshWebSocket(): Promise<string> {
+    const path = join(this.path, 'web.sock');
+    await rm(path, { force: true });
+    return path;
+  }
 }

@@ -49,8 +49,10 @@ export class Router {
     if (asked === this.#cluster || asked === '' || asked === 'localhost' || isAddress(asked))
       return { kind: alpn.includes(tunnelProtocol) ? 'tunnel' : 'web' };
     const labels = labelsBelow(asked, this.#cluster);
-    if (labels) return this.#below(labels);
+    const below = labels && this.#below(labels);
+    if (below && below.kind !== 'unknown') return below;
     if (this.#appDomains.some((domain) => labelsBelow(asked, domain)?.length === 1)) return { kind: 'web' };
+    if (below) return below;
     return { kind: 'unknown', reason: `${asked} is no name of this cluster` };
   }
 

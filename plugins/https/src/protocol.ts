@@ -116,7 +116,7 @@ export const https = defineProtocol({
   id: 'https',
   title: 'Web applications',
   posture: 'hostile-client-and-upstream',
-  transport: { kind: 'tls', alpn: ['http/1.1'] },
+  transport: { kind: 'tls', alpn: ['http/1.1'], appHost: true },
   session: { per: 'certificate', idleSeconds: 300 },
   config: z.strictObject({
     connect_timeout_seconds: seconds(120, 10).describe('How long a connection to the application may take.'),

@@ -1,5 +1,5 @@
 export { forgetCookie, formCookie, readCookie, sessionCookie, setCookie } from './cookies.js';
-export { html, type Content, type Html } from './html.js';
+export { html, Html, type Content } from './html.js';
 export { alert, layout, problemPage, type Page } from './layout.js';
 export { launcherPath, loginPath, nextPage } from './next-page.js';
 export { isFromOwnOrigin } from './own-origin.js';

@@ -22,6 +22,8 @@ export interface WebPagesOptions extends PageHeadersOptions {
   readonly sessions: WebSessions;
   /** The page or the application of a resource, where it has one. */
   readonly linkOf?: (resource: WebResource) => string | undefined;
+  /** Answers what is asked for besides the pages here; `undefined` leaves a request to them. What it rejects with is a page. */
+  readonly also?: (request: Request, transport: Transport) => Promise<Response | undefined>;
   readonly log: Logger;
 }
 
@@ -42,6 +44,7 @@ export class WebPages {
       for (const [name, value] of Object.entries(this.#headers)) c.header(name, value);
       await next();
     });
+    app.use(async (c, next) => (await options.also?.(c.req.raw, c.env)) ?? next());
     app.use(bodyLimit({ maxSize: maxFormBytes, onError: (c: PageContext) => this.#problem(c, tooLarge()) }));
     app.get('/', (c) => c.redirect(launcherPath, 303));
     app.get('/web', (c) => c.redirect(launcherPath, 303));

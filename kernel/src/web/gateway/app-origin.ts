@@ -1,0 +1,22 @@
+import type http from 'node:http';
+
+const safe: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Why a request at the host of an application is not passed on: another site,
+ * be it a neighbour under the same domain, must not act or read in the name of
+ * somebody who happens to be logged in. Links from elsewhere are followed.
+ */
+export function foreignRequest({ method = '', headers }: http.IncomingMessage): string | undefined {
+  if (!safe.has(method)) return isOwn(headers) ? undefined : 'This request comes from another site.';
+  const site = headers['sec-fetch-site'];
+  const fromElsewhere = site === 'cross-site' || site === 'same-site';
+  const isLink = headers['sec-fetch-mode'] === 'navigate';
+  return fromElsewhere && !isLink ? 'This is not for pages of other sites.' : undefined;
+}
+
+/** What says neither where it is from is no browser of today, whose cookies are not sent along from other sites. */
+function isOwn({ origin, host = '', 'sec-fetch-site': site }: http.IncomingHttpHeaders): boolean {
+  if (origin !== undefined && origin.toLowerCase() !== `https://${host.toLowerCase()}`) return false;
+  return site === undefined || site === 'same-origin' || site === 'none';
+}
