@@ -140,7 +140,7 @@ describe('bad input at the public port of a whole cluster', function () {
       const answer = untilClosed(stream);
       stream.write(bytes);
       assert.match(await answer, words);
-      assert.deepEqual(await world.said(), [['connection.refused', 'access_denied']]);
+      assert.deepEqual(await world.said(), [['connection.refused', 'protocol_violation']]);
     });
 
   it('refuses an oversized packet of ssh', async () => {

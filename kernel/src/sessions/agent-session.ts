@@ -141,7 +141,7 @@ export class AgentSession implements SessionHost<AnyProtocol> {
     return denial;
   }
 
-  async refused({ code, message }: Denial): Promise<void> {
+  async refused({ message }: Denial, code: string): Promise<void> {
     const hostname = `${this.resource.name}.${this.resource.kind}`;
     await this.#report('connection.refused', { code, message, ...this.#detail, hostname });
   }

@@ -105,8 +105,8 @@ describe('who is let in', () => {
     assert.match(chunks.join(''), /^no access_denied /);
     const refused = (await cluster.events({ types: ['connection.refused'] })).slice(before);
     assert.deepEqual(
-      refused.map(({ fields }) => fields['hostname']),
-      ['one.lines'],
+      refused.map(({ fields }) => [fields['hostname'], fields['code']]),
+      [['one.lines', 'protocol_violation']],
     );
   });
 

@@ -36,8 +36,11 @@ export interface SessionHost<P extends AnyProtocol> {
   admit(identity: Identity | undefined, ask: AskOf<P>): Promise<Admission>;
   /** Decides a later ask. A denial was recorded before it resolves. */
   decide(identity: Identity, ask: AskOf<P>): Promise<Denial | undefined>;
-  /** Records that a client was turned away before it asked for anything. */
-  refused(denial: Denial): Promise<void>;
+  /**
+   * Records that a client was turned away before it asked for anything. `code`
+   * says what happened, from the list of errors; the denial, what it was told.
+   */
+  refused(denial: Denial, code: string): Promise<void>;
   credentials(identity: Identity, ask: AskOf<P>): Credentials;
   dial(endpoint: Endpoint): Promise<Duplex>;
   /**

@@ -117,7 +117,8 @@ class SessionRun<P extends AnyProtocol> {
     const stopped = this.#stop.signal.aborted;
     if (!stopped && this.#hungUp(cause)) return { kind: 'ended' };
     const denial = stopped ? denialFrom(this.#stop.signal.reason) : denialOf(cause);
-    await this.host.refused(denial).catch((lost: unknown) => {
+    const { code } = stopped ? denial : PosternError.from(cause);
+    await this.host.refused(denial, code).catch((lost: unknown) => {
       this.host.log.error('a refusal could not be recorded', { cause: PosternError.from(lost).message });
     });
     return this.#refuse(session, denial);

@@ -23,20 +23,26 @@ export const sessionEvents = {
     fromClient: field.public(z.int().nonnegative().optional()),
     fromUpstream: field.public(z.int().nonnegative().optional()),
   }),
-  'session.denied': event('A user asked for something that no role allows or that a rule forbids.', {
-    connection: field.public(z.int().nonnegative().optional()),
-    code: field.public(z.string()),
-    message: field.public(z.string()),
-    detail: field.sensitive(z.string().optional()),
-    ask: field.sensitive(ask.optional()),
-    roles: field.public(z.array(z.string()).optional()),
-    serial: field.public(z.string().optional()),
-  }),
-  'connection.refused': event('A connection was turned away before anybody knew whose it was.', {
-    code: field.public(z.string()),
-    message: field.public(z.string()),
-    detail: field.sensitive(z.string().optional()),
-    hostname: field.public(z.string().max(255).optional()),
-    serial: field.public(z.string().optional()),
-  }),
+  'session.denied': event(
+    'Somebody asked a resource for something and was denied it: no role allows it, a rule forbids it, or the certificate that TLS showed was not believed.',
+    {
+      connection: field.public(z.int().nonnegative().optional()),
+      code: field.public(z.string()),
+      message: field.public(z.string()),
+      detail: field.sensitive(z.string().optional()),
+      ask: field.sensitive(ask.optional()),
+      roles: field.public(z.array(z.string()).optional()),
+      serial: field.public(z.string().optional()),
+    },
+  ),
+  'connection.refused': event(
+    'A connection was turned away before it asked a resource for anything: it led nowhere, broke the protocol, or showed a credential inside the protocol that was not believed.',
+    {
+      code: field.public(z.string().describe('What happened; the client may have been told less.')),
+      message: field.public(z.string()),
+      detail: field.sensitive(z.string().optional()),
+      hostname: field.public(z.string().max(255).optional()),
+      serial: field.public(z.string().optional()),
+    },
+  ),
 } satisfies EventCatalog;
