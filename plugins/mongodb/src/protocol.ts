@@ -2,7 +2,7 @@ import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
 /** What a command can do, from the least to the most powerful. */
-export const commandClasses = {
+const commandClasses = {
   connection: 'Manages the connection and its transactions, such as ping and commitTransaction.',
   read: 'Reads documents, or what a database has in it.',
   write: 'Changes documents.',

@@ -8,7 +8,7 @@ import { ReplyFieldsReader } from './reply-fields.js';
 import { broken, encodeAnswer, flag, headerBytes, opcode, parseHeader, type Header } from './wire.js';
 
 /** What servers send at most: their own limit, and what they add to it. */
-export const maxReplyBytes = 48_000_000 + 65_536;
+const maxReplyBytes = 48_000_000 + 65_536;
 
 const maxHelloReply = 65_536;
 

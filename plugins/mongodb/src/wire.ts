@@ -57,7 +57,7 @@ export const encodeMessage = (envelope: Envelope, body: Document): Buffer =>
   encode(envelope, opcode.message, [Buffer.alloc(5), serialize(body)]);
 
 /** An OP_REPLY with one document: the answer to an OP_QUERY. */
-export function encodeLegacyReply(envelope: Envelope, body: Document): Buffer {
+function encodeLegacyReply(envelope: Envelope, body: Document): Buffer {
   const head = Buffer.alloc(20);
   head.writeInt32LE(1, 16);
   return encode(envelope, opcode.reply, [head, serialize(body)]);
