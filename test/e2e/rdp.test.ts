@@ -19,7 +19,7 @@ import { pixelsOf, screenshot } from '../support/desktop.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 describe('xfreerdp through a cluster', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let desktop: XrdpDesktop | undefined;
   let cluster: TestCluster;
   let directory: string;
@@ -48,14 +48,20 @@ describe('xfreerdp through a cluster', function () {
       configuration: { agent: { secrets: { desktop: { file: secret } } } },
       roles: [
         { name: 'office', allow: { rdp: { labels: { env: 'office' }, logins: ['na'] } } },
+        { name: 'clerk', allow: { rdp: { labels: { env: 'office' }, logins: ['na'], clipboard: true } } },
         { name: 'guest', allow: { rdp: { labels: { '*': '*' }, logins: ['nobody'] } } },
         { name: 'workshop', allow: { rdp: { labels: { env: 'workshop' }, logins: ['na'] } } },
       ],
       resources: [{ kind: 'rdp', name: 'desk', labels: { env: 'office' }, spec: desktop.spec() }],
-      users: { alice: { roles: ['office'] }, bob: { roles: ['guest'] }, carol: { roles: ['workshop'] } },
+      users: {
+        alice: { roles: ['office'] },
+        bob: { roles: ['guest'] },
+        carol: { roles: ['workshop'] },
+        dana: { roles: ['clerk'] },
+      },
     });
     alice = await cluster.login('alice');
-    for (const user of ['bob', 'carol']) others.set(user, await cluster.login(user));
+    for (const user of ['bob', 'carol', 'dana']) others.set(user, await cluster.login(user));
     viewer = spawn('Xvfb', [display, '-screen', '0', '900x700x24', '-nolisten', 'tcp'], { stdio: 'ignore' });
     await until(async () => (await screenshot(display)) !== undefined);
   });
@@ -125,9 +131,12 @@ describe('xfreerdp through a cluster', function () {
   it('shows the desktop, whose password only the agent knows', async () => {
     const { stop, output } = await connected(alice);
     try {
-      await until(shown, 20_000);
+      await until(shown, 60_000);
     } catch (cause) {
-      throw new Error(output(), { cause });
+      throw new Error(
+        output() + JSON.stringify((await cluster.events({ user: 'dana' })).map(({ type, fields }) => [type, fields])),
+        { cause },
+      );
     } finally {
       await stop();
     }
@@ -147,9 +156,37 @@ describe('xfreerdp through a cluster', function () {
       await cluster.event({ user, types: ['session.denied'], resource: { kind: 'rdp', name: 'desk' } });
     });
 
+  it('carries text in both directions for whom a role allows the clipboard, and tells of it', async function () {
+    needProgram(this, 'xclip', 'xclip');
+    const own = desktop?.display ?? assert.fail();
+    const told = async (text: string): Promise<boolean> =>
+      (await cluster.events({ user: 'dana', types: ['rdp.clipboard'], text })).length > 0;
+    const { output, stop } = await connected(others.get('dana') ?? assert.fail());
+    try {
+      await until(shown, 60_000);
+      await carried('from the desktop', own, display);
+      // xrdp asks for the user's text, which Xvnc then shows to no program, with Postern between or without.
+      await copied('from the user', display, () => told('to_desktop'));
+    } catch (cause) {
+      throw new Error(output(), { cause });
+    } finally {
+      await stop();
+    }
+    assert.ok(await told('from_desktop'));
+  });
+
+  it('leaves the clipboard out for whom no role allows it', async () => {
+    const { stop } = await connected(alice);
+    await until(shown, 60_000);
+    await stop();
+    await cluster.event({ user: 'alice', types: ['session.denied'], text: 'clipboard' });
+    const told = await cluster.events({ user: 'alice', types: ['rdp.channel', 'rdp.clipboard'], text: 'clip' });
+    assert.deepEqual(told, []);
+  });
+
   it('is cut by a lock, and says by whom', async () => {
     const { child, output, stop } = await connected(alice);
-    await until(shown, 20_000);
+    await until(shown, 60_000);
     const { id } = await cluster.admin.call(createLock, { target: { user: 'alice' }, message: 'laptop lost' });
     await closed(child);
     await stop();
@@ -174,7 +211,7 @@ describe('xfreerdp through a cluster', function () {
     assert.match(await printed(psh('desktop', 'ls')), /^rdp +desk +na +env=office /m);
     const connecting = psh('desktop', 'connect', 'desk', '--', '/size:800x600');
     try {
-      await until(shown, 30_000);
+      await until(shown, 90_000);
     } finally {
       process.kill(-(connecting.pid ?? assert.fail()), 'SIGTERM');
       await closed(connecting);
@@ -198,3 +235,28 @@ async function printed(child: ChildProcess): Promise<string> {
   assert.equal(code, 0, text);
   return text;
 }
+
+/** Copies a text on a display, and keeps it until something holds. */
+async function copied(text: string, display: string, holds: () => Promise<boolean>): Promise<void> {
+  const env = { ...process.env, DISPLAY: display };
+  // Stays, as whoever owns a selection must.
+  const owner = spawn('xclip', ['-selection', 'clipboard', '-quiet'], { env, stdio: ['pipe', 'ignore', 'ignore'] });
+  owner.stdin.end(text);
+  try {
+    await until(holds, 60_000);
+  } finally {
+    owner.kill('SIGKILL');
+    await closed(owner);
+  }
+}
+
+/** Copies a text on one display until it can be pasted on another. */
+const carried = (text: string, from: string, to: string): Promise<void> =>
+  copied(text, from, async () => {
+    const env = { ...process.env, DISPLAY: to };
+    const reader = spawn('timeout', ['5', 'xclip', '-selection', 'clipboard', '-o'], { env, stdio: 'pipe' });
+    let pasted = '';
+    reader.stdout.on('data', (data) => (pasted += String(data)));
+    await closed(reader);
+    return pasted === text;
+  });
