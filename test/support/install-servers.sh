@@ -12,8 +12,8 @@ packages=(
   curl
   bsdutils bsdextrautils util-linux
   expect tmux openssl procps
-  haproxy stunnel4 pgbouncer nginx wrk
-  nginx curl wrk
+  haproxy stunnel4 pgbouncer
+  nginx wrk
   xvfb x11-utils
   xrdp xorgxrdp freerdp2-x11 freerdp2-shadow-x11 winpr-utils
   tigervnc-standalone-server tigervnc-tools x11-xserver-utils imagemagick ffmpeg
