@@ -17,8 +17,18 @@ describe('a session of a browser', () => {
   before(async () => {
     cluster = await startLines({
       clock,
-      roles: [reader(), { name: 'none' }, reader('brief', { options: { max_certificate_ttl: '30m' } })],
-      users: { ann: { roles: ['reader'] }, ned: { roles: ['none'] }, ben: { roles: ['brief'] } },
+      roles: [
+        reader(),
+        { name: 'none' },
+        reader('brief', { options: { max_certificate_ttl: '30m' } }),
+        reader('strong', { options: { require_mfa: true } }),
+      ],
+      users: {
+        ann: { roles: ['reader'] },
+        ned: { roles: ['none'] },
+        ben: { roles: ['brief'] },
+        mia: { roles: ['strong'] },
+      },
     });
     sessions = cluster.running.auth.web;
   });
@@ -69,6 +79,12 @@ describe('a session of a browser', () => {
     assert.equal(await isIn(sessions, cookie), true);
     clock.advance(2 * minute);
     assert.equal(await isIn(sessions, cookie), false);
+  });
+
+  it('does not begin without a second factor, where a role demands one', async () => {
+    assert.equal(await outcome(enter(cluster, 'mia')), 'mfa_required');
+    const { fields } = await cluster.event({ types: ['user.login_failed'] });
+    assert.deepEqual([fields['name'], fields['reason']], ['mia', 'mfa_required']);
   });
 
   it('shows the resources that its user may reach', async () => {
