@@ -76,7 +76,7 @@ function configuration(directory: string, port: number, tlsPort: number): string
 }
 
 function asNobody(program: string, args: readonly string[], directory: string): ChildProcess {
-  const options = { stdio: ['ignore', 'ignore', 'ignore'] } as const;
+  const options = { stdio: 'ignore' } as const;
   if (process.getuid?.() !== 0) return spawn(program, args, options);
   const rest = ['--reuid=nobody', '--regid=nogroup', '--clear-groups', '--', program, ...args];
   return spawn('sh', ['-c', 'chown -R nobody "$0" && exec setpriv "$@"', directory, ...rest], options);
