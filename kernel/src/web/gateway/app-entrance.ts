@@ -63,7 +63,7 @@ export class AppEntrance {
 const hashOf = (nonce: string): string => createHash('sha256').update(nonce).digest('base64url');
 
 /** Old browsers do not say; then it is one that would show a page. */
-export function isNavigation({ method, headers }: http.IncomingMessage): boolean {
+function isNavigation({ method, headers }: http.IncomingMessage): boolean {
   const mode = headers['sec-fetch-mode'];
   if (method !== 'GET' && method !== 'HEAD') return false;
   return mode === undefined ? (headers.accept ?? '').includes('text/html') : mode === 'navigate';

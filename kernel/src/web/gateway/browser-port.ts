@@ -34,7 +34,7 @@ export interface BrowserPortLimits {
   readonly connections: number;
 }
 
-export const browserPortLimits: BrowserPortLimits = {
+const browserPortLimits: BrowserPortLimits = {
   headBytes: 32_768,
   headers: 100,
   handshakeMs: 10_000,
