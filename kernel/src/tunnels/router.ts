@@ -46,8 +46,7 @@ export class Router {
   /** `name` in any case, with or without a trailing dot; `alpn` as the client offers it. */
   resolve(name: string | undefined, alpn: readonly string[] = []): Destination {
     const asked = canonical(name ?? '');
-    if (asked === this.#cluster || asked === '' || asked === 'localhost' || isAddress(asked))
-      return { kind: alpn.includes(tunnelProtocol) ? 'tunnel' : 'web' };
+    if (asked === this.#cluster || isNobody(asked)) return { kind: alpn.includes(tunnelProtocol) ? 'tunnel' : 'web' };
     const labels = labelsBelow(asked, this.#cluster);
     const below = labels && this.#below(labels);
     if (below && below.kind !== 'unknown') return below;
@@ -73,6 +72,9 @@ const canonical = (name: string): string => name.toLowerCase().replace(/\.$/, ''
 
 /** Some clients put the address that they dial into the server name; IPv6 with or without brackets. */
 const isAddress = (name: string): boolean => net.isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
+
+/** What a client says that dials an address, or this machine, and means the cluster itself. */
+const isNobody = (name: string): boolean => name === '' || name === 'localhost' || isAddress(name);
 
 function labelsBelow(name: string, domain: string): string[] | undefined {
   if (!name.endsWith(`.${domain}`)) return undefined;

@@ -104,6 +104,7 @@ describe('a disk that fails to sync', () => {
       directory: folder.path,
       intervalMs: 1,
       position: () => 7,
+      verify: () => {},
       onDurable: (position) => durable.push(position),
       onFailure: (error) => failures.push(error),
     });

@@ -24,7 +24,7 @@ export const sessionRecord = z.strictObject({
 export type SessionRecord = z.output<typeof sessionRecord>;
 
 /** A session that nobody uses for so long is over. */
-export const idleMs = 3_600_000;
+const idleMs = 3_600_000;
 
 /** When a session is over if nobody uses it any more. */
 export const endOf = ({ lastUsed, expires }: SessionRecord): Date =>
