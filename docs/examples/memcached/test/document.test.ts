@@ -21,7 +21,8 @@ describe('docs/writing-a-plugin.md', () => {
   const blocks = blocksOf(read('docs/writing-a-plugin.md'));
   /** The blocks of each file that is named, in their order. */
   const files = new Map<string, string[]>();
-  for (const { mark, text } of blocks) if (mark.startsWith('docs/')) files.set(mark, [...(files.get(mark) ?? []), text]);
+  for (const { mark, text } of blocks)
+    if (mark.startsWith('docs/')) files.set(mark, [...(files.get(mark) ?? []), text]);
 
   it('quotes the whole plugin', () => {
     const sources = (readdirSync(new URL('docs/examples/memcached/src', root), { recursive: true }) as string[]).map(
