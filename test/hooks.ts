@@ -18,7 +18,7 @@ export const mochaHooks = {
   async afterEach(this: Mocha.Context): Promise<void> {
     // What a test that failed leaves is no news, and to fail here as well would end the whole run.
     if (this.currentTest?.isPassed() !== true) return;
-    for (let wait = 1; wait < 400 && open().length > before.length; wait *= 2) await sleep(wait);
+    for (let wait = 1; wait < 4000 && open().length > before.length; wait *= 2) await sleep(wait);
     const after = open();
     if (after.length > before.length) assert.deepEqual(after, before, 'this test left something open');
   },

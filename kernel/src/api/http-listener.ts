@@ -65,6 +65,9 @@ export class TlsListener implements AsyncDisposable {
     this.#sources.set(socket, source);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
+    // The public port leaves sockets half open for protocols that need it. Nobody would end this one: a client of HTTP/2
+    // that is killed says no GOAWAY.
+    socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
   }
 
