@@ -59,6 +59,19 @@ describe('a user who is logged in', function () {
     assert.deepEqual([code, stdout], [6, 'hello\n'], stderr);
   });
 
+  it('opens no local port for a name that nobody has', async () => {
+    const { code, stdout, stderr } = await cluster.psh(['proxy', 'postgres', 'shopp']);
+    assert.notEqual(code, 0);
+    assert.equal(stdout, '');
+    assert.match(stderr, /you may reach no postgres shopp; see: psh ls/);
+  });
+
+  it('is told where what login wrote is, and how to connect', async () => {
+    const { stdout } = await cluster.psh(['db', 'login', 'shop']);
+    assert.match(stdout, /^Written for your native tools: .*~\/\.pg_service\.conf.*\.\n/);
+    assert.match(stdout, /Reach postgres\/shop with them, or with:\n\n {4}psh db connect shop\n$/);
+  });
+
   it('is told why a route is refused', async () => {
     const { code, stderr } = await cluster.psh(['proxy', 'ssh', 'nowhere', '--stdio']);
     assert.equal(code, 1);

@@ -23,8 +23,10 @@ export function addAccessCommands(program: Command, product: PshProduct): void {
     .option('--port <number>', 'listen on a loopback port; connections of other users are refused', Number)
     .action(async (kind: string, name: string, options: ProxyStdioOptions & { readonly stdio?: boolean }) => {
       const target = await targetOf(product, { kind, name }, options.cluster);
-      if (options.stdio === true) await (await import('./proxy-stdio.js')).proxyStdio(target, options);
-      else await (await import('./proxy-listen.js')).proxyListen(target, options);
+      if (options.stdio === true) return (await import('./proxy-stdio.js')).proxyStdio(target, options);
+      // A port that leads nowhere would tell of a mistyped name only to whoever connects.
+      await (await import('./find-resource.js')).assureReachable(kind, name, options.cluster);
+      await (await import('./proxy-listen.js')).proxyListen(target, options);
     });
   withCluster(program.command('env'))
     .description('Print as variables what a client needs for one resource: eval "$(psh env KIND NAME)".')

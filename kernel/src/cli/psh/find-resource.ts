@@ -13,6 +13,13 @@ export async function findResource(client: ApiClient, kind: string, name: string
   throw PosternError.public('not_found', `you may reach no ${kind} ${name}; see: psh ls`);
 }
 
+/** Rejects where the cluster says that there is no such resource. A cluster that says nothing stops nobody. */
+export async function assureReachable(kind: string, name: string, cluster: string | undefined): Promise<void> {
+  await withClient(cluster, (client) => findResource(client, kind, name)).catch((cause: unknown) => {
+    if (PosternError.is(cause) && cause.code === 'not_found') throw cause;
+  });
+}
+
 /**
  * How a resource is reached whose plugin this program does not have. The cluster
  * tells it as data; no code is ever loaded because a cluster names it.

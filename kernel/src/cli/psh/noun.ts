@@ -62,8 +62,8 @@ export async function nounLogin(call: NounCall): Promise<void> {
   const { resource } = await find(call);
   const files = profile.data.additions.map(({ file }) => `~/${file}`).join(', ');
   process.stdout.write(
-    `${resource.kind}/${resource.name} is configured${files === '' ? '' : ` in ${files}`}. ` +
-      `Connect with your native tools, or with:\n\n    psh ${set.noun} connect ${name}\n`,
+    `${files === '' ? 'Your native tools need no files of their own' : `Written for your native tools: ${files}`}.\n` +
+      `Reach ${resource.kind}/${resource.name} with them, or with:\n\n    psh ${set.noun} connect ${name}\n`,
   );
 }
 
