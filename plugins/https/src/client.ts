@@ -50,6 +50,8 @@ export const httpsClient: ClientModule<Https> = {
     return {
       program: 'curl',
       args: [
+        // Its meter stands between the lines of whatever reads what it prints.
+        '--no-progress-meter',
         ...options(profile, target).flatMap(([name, value]) => [`--${name}`, value]),
         ...others,
         `${url}${last ?? '/'}`,

@@ -1,8 +1,16 @@
 import type { Duplex } from 'node:stream';
-import { PosternError, type Health, type Probe, type ProbeContext } from '@postern/plugin-sdk';
+import {
+  encryptUpstream,
+  PosternError,
+  probeTlsOptions,
+  probeUpstream,
+  type Health,
+  type Probe,
+  type ProbeContext,
+} from '@postern/plugin-sdk';
 import { Dialogue } from './dialogue.js';
 import type { Mongodb } from './protocol.js';
-import { encrypt, trusted, verification } from './security.js';
+import { whom } from './upstream.js';
 
 /**
  * Greets a server, in TLS as the resource wants it. Nobody logs in: a probe has
@@ -12,33 +20,16 @@ import { encrypt, trusted, verification } from './security.js';
  */
 export class MongodbProbe implements Probe<Mongodb> {
   async probe(context: ProbeContext<Mongodb>): Promise<Health> {
-    const { signal, resource } = context;
-    let socket: Duplex;
-    try {
-      socket = await context.dial();
-    } catch (cause) {
-      return { ok: false, reason: 'unreachable', detail: PosternError.from(cause).message };
-    }
-    const stop = (): void => void socket.destroy();
-    socket.on('error', stop);
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      if (signal.aborted) stop();
-      return await greet(socket, resource.spec);
-    } finally {
-      signal.removeEventListener('abort', stop);
-      stop();
-    }
+    return probeUpstream(context, (socket) => greet(socket, context.resource.spec));
   }
 }
 
 async function greet(socket: Duplex, spec: ProbeContext<Mongodb>['resource']['spec']): Promise<Health> {
-  const { host, tls, auth } = spec;
   let stream = socket;
-  if (tls.mode !== 'disable')
+  const options = probeTlsOptions(spec);
+  if (options)
     try {
-      const options = verification(tls.ca === undefined ? 'require' : tls.mode, tls.server_name ?? host);
-      stream = await encrypt(socket, { ...options, ...trusted(tls.ca) });
+      stream = await encryptUpstream(socket, options, whom);
     } catch (cause) {
       return { ok: false, reason: 'tls', detail: PosternError.from(cause).message };
     }
@@ -51,7 +42,7 @@ async function greet(socket: Duplex, spec: ProbeContext<Mongodb>['resource']['sp
     return { ok: true, ...(typeof version === 'string' && { version: version.slice(0, 64) }) };
   } catch (cause) {
     // With TLS 1.3 a server turns away who has no certificate only after the handshake.
-    if (auth.method === 'certificate') return { ok: true };
+    if (spec.auth.method === 'certificate') return { ok: true };
     return { ok: false, reason: 'protocol', detail: PosternError.from(cause).message };
   }
 }

@@ -1,4 +1,4 @@
-import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, hostName, matchesAny, secretName, upstreamTls } from '@postern/plugin-sdk';
 import { z } from 'zod';
 
 /** What a command can do, from the least to the most powerful. */
@@ -25,29 +25,7 @@ const collectionName = z
   .max(255)
   .regex(/^[^\0\ufffd]+$/, 'this is not the name of a collection');
 
-const secretName = z.string().regex(/^[a-z0-9_-]{1,64}$/i, 'name an entry of the `secrets` of the agent');
-const hostName = z
-  .string()
-  .min(1)
-  .max(253)
-  .regex(/^[^\s/\\@,]+$/, 'write a DNS name or an IP address');
 const port = z.int().min(1).max(65_535).default(27_017);
-
-const tls = z
-  .strictObject({
-    mode: z
-      .enum(['verify-full', 'verify-ca', 'require', 'disable'])
-      .default('verify-full')
-      .describe(
-        '`verify-full`: the certificate must come from `ca` and bear the name. `verify-ca`: any name. `require`: encrypted, but whoever stands in between can read along. `disable`: in clear.',
-      ),
-    ca: z
-      .string()
-      .optional()
-      .describe('PEM of the authority; `system`: those of the agent’s system. The cluster’s own by default.'),
-    server_name: hostName.optional().describe('The name in the certificate, where that is not `host`.'),
-  })
-  .prefault({});
 
 const auth = z
   .strictObject({
@@ -74,7 +52,7 @@ const resource = z
       .describe('The other members of a replica set. Sessions go to whichever is the primary.'),
     user: userName.optional().describe('Whom clients become that name nobody.'),
     database: databaseName.optional().describe('What `psh db connect` opens unless it is told otherwise.'),
-    tls,
+    tls: upstreamTls,
     auth,
   })
   .refine(({ auth: { method, secret } }) => !method.startsWith('scram') || secret !== undefined, {

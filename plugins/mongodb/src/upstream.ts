@@ -1,10 +1,22 @@
 import type tls from 'node:tls';
-import { PosternError, type Endpoint, type Grant } from '@postern/plugin-sdk';
+import {
+  encryptUpstream,
+  PosternError,
+  secretOf,
+  upstreamTlsOptions,
+  type Endpoint,
+  type Grant,
+} from '@postern/plugin-sdk';
 import { Binary, type Document } from 'bson';
 import { Dialogue } from './dialogue.js';
 import type { Mongodb, MongodbSpec } from './protocol.js';
 import { ScramClient, type ScramMethod } from './scram.js';
-import { encrypt, securityFor } from './security.js';
+
+/** What the other side is called in messages. */
+export const whom = 'the server';
+
+/** The name in a certificate that is never shown to anybody: only the authority beside it is used. */
+const watcher = 'postern';
 
 export interface UpstreamOptions {
   readonly grant: Grant<Mongodb>;
@@ -56,10 +68,15 @@ const isPrimary = (greeting: Document): boolean =>
 
 async function connect(options: UpstreamOptions, endpoint: Endpoint, hello: Document): Promise<Upstream> {
   const { grant, spec } = options;
-  const security = await securityFor(grant, { ...spec, host: endpoint.host }, grant.ask.user);
+  const { user } = grant.ask;
+  const presents = spec.auth.method === 'certificate' && user !== undefined;
+  const security = await upstreamTlsOptions({ host: endpoint.host, tls: spec.tls }, grant.credentials, {
+    name: user ?? watcher,
+    presents,
+  });
   const socket = await grant.dial(endpoint);
   return guarded(options, { dialogue: { stream: socket } }, async () => {
-    const stream = security ? await encrypt(socket, security) : socket;
+    const stream = security ? await encryptUpstream(socket, security, whom) : socket;
     const dialogue = new Dialogue(stream);
     const greeting = await dialogue.run(hello);
     if (greeting['ok'] !== undefined && Number(greeting['ok']) !== 1)
@@ -103,9 +120,7 @@ async function passwordFor(
 ): Promise<string | undefined> {
   const { user } = grant.ask;
   if (!method.startsWith('scram') || secret === undefined || user === undefined) return undefined;
-  const name = typeof secret === 'string' ? secret : Object.hasOwn(secret, user) ? secret[user] : undefined;
-  if (name === undefined) throw PosternError.public('upstream_auth', `the resource names no secret for ${user}`);
-  return grant.credentials.secret(name);
+  return secretOf(grant.credentials, secret, user);
 }
 
 interface Login {
