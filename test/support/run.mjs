@@ -1,26 +1,25 @@
-// `npm test`: installs what is missing where it may, then runs every check, cheapest first, and sums up.
+// `npm test`: installs what is missing where it may, then runs every check, and sums up.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInLanes } from './lanes.mjs';
+import { suites } from './suites.mjs';
 
 const full = process.argv.includes('--full');
 const scratch = mkdtempSync(join(tmpdir(), 'postern-test-'));
 const skips = join(scratch, 'skips.jsonl');
-const report = join(scratch, 'mocha.json');
-const env = {
-  ...process.env,
+Object.assign(process.env, {
   POSTERN_SKIP_LOG: skips,
-  // Neither npm nor Debian has it as a program: it is built once, by `npm run test:full`.
+  // Neither npm nor Debian has them as programs: they are built once, by `npm run test:full`.
   POSTERN_OPTIONAL_PROGRAMS: 'kube-apiserver',
-  POSTERN_MOCHA_REPORT: report,
   ...(full && { POSTERN_TEST_FULL: '1' }),
-};
+});
 
 function step(title, command, ...args) {
   console.log(`\n== ${title}`);
   const began = Date.now();
-  const { status, signal, error } = spawnSync(command, args, { stdio: 'inherit', env });
+  const { status, signal, error } = spawnSync(command, args, { stdio: 'inherit' });
   if (error) console.error(error.message);
   console.log(
     `== ${title}: ${status === 0 ? 'ok' : `FAILED (${signal ?? status})`}, ${((Date.now() - began) / 1000).toFixed(1)} s`,
@@ -42,35 +41,40 @@ function buildServers() {
   return true;
 }
 
-function summary() {
-  const stats = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { passes: 0, failures: 1, retried: [] };
-  const skipped = existsSync(skips)
-    ? readFileSync(skips, 'utf8')
-        .trim()
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line))
-    : [];
-  for (const { program, package: source } of skipped) console.log(`skipped for want of ${program}: ${source}`);
-  for (const [test, error] of stats.retried) console.log(`passed only when tried again: ${test} (first: ${error})`);
-  return { passed: stats.passes, failed: stats.failures, skipped: skipped.length, retried: stats.retried.length };
+const checks = [
+  { title: 'types', command: process.execPath, args: ['node_modules/typescript/bin/tsc', '--noEmit'] },
+  { title: 'lint', command: 'npm', args: ['run', '--silent', 'lint'] },
+  { title: 'dependencies', command: 'npm', args: ['run', '--silent', 'deps'] },
+];
+
+/** What a suite that broke off left no counts of is one failure more. */
+function counts(jobs) {
+  const sum = { passed: 0, failed: 0, retried: 0 };
+  for (const { title, env } of jobs) {
+    const path = env.POSTERN_MOCHA_REPORT;
+    const stats = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : { passes: 0, failures: 1, retried: [] };
+    for (const test of stats.failed ?? [`${title} broke off`]) console.log(`failed: ${test}`);
+    for (const [test, error] of stats.retried) console.log(`passed only when tried again: ${test} (first: ${error})`);
+    sum.passed += stats.passes;
+    sum.failed += stats.failures;
+    sum.retried += stats.retried.length;
+  }
+  return sum;
 }
 
-const npx = (title, ...args) => step(title, process.execPath, ...args);
-const steps = [
-  installServers,
-  buildServers,
-  () => npx('types', 'node_modules/typescript/bin/tsc', '--noEmit'),
-  () => npx('build', 'config/build.mjs'),
-  () => step('lint', 'npm', 'run', '--silent', 'lint'),
-  () => step('dependencies', 'npm', 'run', '--silent', 'deps'),
-  // A test that a busy machine was too slow for may have a second try, and is named in the summary.
-  () => npx('tests', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/support/reporter.cjs', '--retries', '1'),
-];
-// Everything runs, so that one run shows everything that is wrong.
-const results = steps.map((run) => run());
-const { passed, failed, skipped, retried } = summary();
+function skipped() {
+  if (!existsSync(skips)) return 0;
+  const lines = readFileSync(skips, 'utf8').split('\n').filter(Boolean);
+  for (const { program, package: source } of lines.map((line) => JSON.parse(line)))
+    console.log(`skipped for want of ${program}: ${source}`);
+  return lines.length;
+}
+
+const tests = suites(scratch);
+const prepared = [installServers(), buildServers(), step('build', process.execPath, 'config/build.mjs')].every(Boolean);
+const ran = await runInLanes([...tests, ...checks], Math.min(2, availableParallelism()), scratch);
+const { passed, failed, retried } = counts(tests);
+const missing = skipped();
 rmSync(scratch, { recursive: true, force: true });
-const ok = results.every(Boolean) && failed === 0 && passed > 0;
-console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped, ${retried} passed only when tried again`);
-process.exitCode = ok ? 0 : 1;
+console.log(`\n${passed} passed, ${failed} failed, ${missing} skipped, ${retried} passed only when tried again`);
+process.exitCode = prepared && ran && failed === 0 && passed > 0 ? 0 : 1;
