@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { PosternError, type ClientModule, type ClientProfile, type ClientTarget } from '@postern/plugin-sdk';
-import { kubeconfig } from './kubeconfig.js';
+import { execApi, kubeconfig } from './kubeconfig.js';
 import type { Kubernetes } from './protocol.js';
 
 /** Below the profile directory: one file for each cluster, and one with all of them. */
@@ -50,7 +50,7 @@ function expiryOf(certificate: string): string {
 
 function askedVersion(info: string | undefined): string {
   const found = /"apiVersion":\s*"(client\.authentication\.k8s\.io\/v1(?:beta1)?)"/.exec(info ?? '');
-  return found?.[1] ?? 'client.authentication.k8s.io/v1';
+  return found?.[1] ?? execApi;
 }
 
 export const kubernetesClient: ClientModule<Kubernetes> = {

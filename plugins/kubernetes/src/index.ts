@@ -21,4 +21,8 @@ export default definePlugin(kubernetes, {
     const { kubernetesClient } = await import('./client.js');
     return kubernetesClient;
   },
+  async player() {
+    const { kubernetesPlayer } = await import('./player.js');
+    return kubernetesPlayer;
+  },
 });

@@ -2,6 +2,9 @@ import { isIP } from 'node:net';
 import type { ClientProfile, ClientTarget } from '@postern/plugin-sdk';
 import type { Kubernetes } from './protocol.js';
 
+/** The version of the exec plugin's object that every kubectl since 1.20 knows; `v1` came with 1.22. */
+export const execApi = 'client.authentication.k8s.io/v1beta1';
+
 /** A text in double quotes: JSON's is YAML's as well. */
 const quoted = (text: string): string => JSON.stringify(text);
 
@@ -37,7 +40,7 @@ function userEntry(profile: ClientProfile): readonly string[] {
     `- name: ${quoted(userName(profile))}`,
     '  user:',
     '    exec:',
-    '      apiVersion: client.authentication.k8s.io/v1',
+    `      apiVersion: ${execApi}`,
     `      command: ${quoted(command)}`,
     '      args:',
     ...[...args, 'kube', 'credentials'].map((argument) => `      - ${quoted(argument)}`),

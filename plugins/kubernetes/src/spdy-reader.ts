@@ -6,6 +6,7 @@ import { SpdyHeaders } from './spdy-headers.js';
 const violation = (message: string): PosternError => new PosternError('protocol_violation', message);
 
 const synStream = 1;
+const synReply = 2;
 const headers = 8;
 
 /** Control frames are short here; data is never kept. */
@@ -14,9 +15,11 @@ const maxStreams = 16;
 
 const known: ReadonlySet<string> = new Set(['stdin', 'stdout', 'stderr', 'error', 'resize']);
 
-/** The streams of one connection, which the client opens and names. Both directions look here. */
+/** The streams of one connection, which the client opens and names, and the server accepts. Both directions look here. */
 export class SpdyStreams {
   readonly #channels = new Map<number, Channel>();
+  readonly #accepted = new Set<number>();
+  readonly #ended = new Set<number>();
 
   open(id: number, type: string | undefined): void {
     if (this.#channels.size >= maxStreams) throw violation('a client opens more SPDY streams than a command has');
@@ -25,13 +28,31 @@ export class SpdyStreams {
     this.#channels.set(id, type as Channel);
   }
 
-  channel(id: number): Channel | undefined {
-    return this.#channels.get(id);
+  /** The server's SYN_REPLY. */
+  accept(id: number): void {
+    if (!this.#channels.has(id)) throw violation('the server accepts a SPDY stream that nobody has opened');
+    if (this.#accepted.has(id)) throw violation('the server accepts a SPDY stream twice');
+    this.#accepted.add(id);
   }
 
-  /** The stream on which the server tells how a command ended. */
+  /** The server's half of a stream is over: nothing can stand behind it. */
+  end(id: number): void {
+    this.#ended.add(id);
+  }
+
+  /** What data on this stream belongs to; a server says nothing on a stream before it has accepted it. */
+  channel(id: number, from: 'client' | 'server'): Channel | undefined {
+    return from === 'client' || this.#accepted.has(id) ? this.#channels.get(id) : undefined;
+  }
+
+  /**
+   * The stream on which the server tells how a command ended, where a word of
+   * ours can stand there: clients take none on a stream that the server has not
+   * accepted, and only the server can accept it.
+   */
   get errors(): number | undefined {
-    return [...this.#channels].find(([, channel]) => channel === 'error')?.[0];
+    const [id] = [...this.#channels].find(([, channel]) => channel === 'error') ?? [];
+    return id !== undefined && this.#accepted.has(id) && !this.#ended.has(id) ? id : undefined;
   }
 }
 
@@ -80,8 +101,10 @@ export class SpdyReader implements FramingReader {
     const control = ((head[0] ?? 0) & 0x80) !== 0;
     this.#control = control ? [] : undefined;
     if (!control) {
-      this.#channel = this.streams.channel(head.readUInt32BE(0));
-      if (!this.#channel) throw violation('SPDY data came on a stream that nobody has opened');
+      const id = head.readUInt32BE(0);
+      this.#channel = this.streams.channel(id, this.from);
+      if (!this.#channel) throw violation('SPDY data came on a stream that is not open');
+      if (this.from === 'server' && this.#final) this.streams.end(id);
       return;
     }
     if (head.readUInt16BE(0) !== 0x8003) throw violation('a SPDY frame is not of version 3');
@@ -101,12 +124,9 @@ export class SpdyReader implements FramingReader {
     if (over) this.#controlled(head.readUInt16BE(2), Buffer.concat(this.#control));
   }
 
-  /** Everything that is compressed must be unpacked, in order; what the server's says does not matter. */
+  /** Of what a client compresses everything must be unpacked, in order; the server's header blocks name nothing. */
   #controlled(type: number, body: Buffer): void {
-    if (this.from === 'server') {
-      if (type === synStream) throw violation('the server opens a SPDY stream');
-      return;
-    }
+    if (this.from === 'server') return this.#answered(type, body);
     if (type === synStream) {
       if (body.length < 10) throw violation('a SPDY stream is opened without its number');
       const named = this.#headers.next(body.subarray(10));
@@ -114,7 +134,14 @@ export class SpdyReader implements FramingReader {
     } else if (type === headers) {
       if (body.length < 4) throw violation('SPDY headers are on no stream');
       this.#headers.next(body.subarray(4));
-    } else if (type === 2) throw violation('the client answers a SPDY stream');
+    } else if (type === synReply) throw violation('the client answers a SPDY stream');
+  }
+
+  #answered(type: number, body: Buffer): void {
+    if (type === synStream) throw violation('the server opens a SPDY stream');
+    if (type !== synReply) return;
+    if (body.length < 4) throw violation('a SPDY reply is to no stream');
+    this.streams.accept(body.readUInt32BE(0) & 0x7fffffff);
   }
 }
 

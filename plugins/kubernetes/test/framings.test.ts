@@ -154,6 +154,12 @@ function synStream(id: number, block: Buffer): Buffer {
   return control(1, Buffer.concat([body, block]));
 }
 
+function synReply(id: number): Buffer {
+  const body = Buffer.alloc(20);
+  body.writeUInt32BE(id);
+  return control(2, body);
+}
+
 describe('SPDY frames', () => {
   const opening = (): Buffer => {
     const deflater = new Deflater();
@@ -169,12 +175,7 @@ describe('SPDY frames', () => {
 
   it('are followed wherever they are cut', () => {
     const talk = opening();
-    const answers = Buffer.concat([
-      data(3, 'out'),
-      control(2, Buffer.alloc(20)),
-      data(3, 'put', true),
-      data(1, 'bye', true),
-    ]);
+    const answers = Buffer.concat([synReply(3), data(3, 'out'), synReply(1), data(3, 'put', true), data(1, 'bye')]);
     for (let cut = 0; cut <= talk.length; cut += 1) {
       const sink = new Sink();
       const streams = new SpdyStreams();
@@ -212,6 +213,34 @@ describe('SPDY frames', () => {
   });
   it('whose headers are not compressed are refused', () => fail(synStream(1, pairs({ streamtype: 'stdin' }))));
   it('that are too short to name a stream are refused', () => fail(control(1, Buffer.alloc(3))));
+
+  describe('of a server', () => {
+    const heard = (...frames: readonly Buffer[]): SpdyStreams => {
+      const streams = new SpdyStreams();
+      void new SpdyReader('client', streams, new Sink().take).take(opening());
+      void new SpdyReader('server', streams, new Sink().take).take(Buffer.concat(frames));
+      return streams;
+    };
+
+    it('leave room for a word of ours only on a stream that it has accepted and not ended', () => {
+      assert.equal(heard().errors, undefined);
+      assert.equal(heard(synReply(3)).errors, undefined);
+      assert.equal(heard(synReply(1)).errors, 1);
+      assert.equal(heard(synReply(1), data(1, 'bye', true)).errors, undefined);
+    });
+
+    const lies: readonly (readonly [string, readonly Buffer[]])[] = [
+      ['that accept what nobody has opened', [synReply(7)]],
+      ['that accept a stream twice', [synReply(1), synReply(1)]],
+      ['that accept no stream', [control(2, Buffer.alloc(3))]],
+      ['of data on a stream that it has not accepted', [data(3, 'out')]],
+      ['that open a stream', [synStream(2, new Deflater().block(pairs({ streamtype: 'stdin' })))]],
+    ];
+    for (const [name, frames] of lies)
+      it(`${name} are refused`, () => {
+        assert.throws(() => heard(...frames), violation);
+      });
+  });
 });
 
 describe('SPDY header blocks', () => {

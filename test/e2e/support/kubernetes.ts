@@ -151,7 +151,7 @@ export class KubernetesSite implements AsyncDisposable {
   #profile(files: Pick<ClientProfile['files'], 'authority' | 'certificate' | 'key'>): ClientProfile {
     const printer =
       'const { readFileSync: read } = require("fs"); const [c, k] = process.argv.slice(1);' +
-      'console.log(JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential",' +
+      'console.log(JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1beta1", kind: "ExecCredential",' +
       'status: { clientCertificateData: read(c, "utf8"), clientKeyData: read(k, "utf8") } }))';
     const { authority, certificate, key } = files;
     return {

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { deflateSync } from 'node:zlib';
+import { spdyDictionary } from '../../src/spdy-dictionary.js';
 import { SpdyHeaders } from '../../src/spdy-headers.js';
 import { runFake } from './fake-websocket-exec.js';
 
@@ -11,7 +13,7 @@ const data = (stream: number, text: string, final: boolean): Buffer => {
   return Buffer.concat([head, Buffer.from(text)]);
 };
 
-/** An empty header block of a server's: deflated without a dictionary's help would do as well, nobody reads it here. */
+/** SYN_REPLY (draft-mbelshe-httpbis-spdy-00, section 2.6.2). */
 const reply = (stream: number, block: Buffer): Buffer => {
   const head = Buffer.from([0x80, 3, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
   head.writeUIntBE(4 + block.length, 5, 3);
@@ -28,6 +30,8 @@ export function serveSpdyExec(request: IncomingMessage, socket: Duplex, command:
   socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\nConnection: Upgrade\r\nX-Stream-Protocol-Version: ${chosen}\r\n\r\n`,
   );
+  const { searchParams } = new URL(request.url ?? '', 'https://x');
+  const asked = ['stdin', 'stdout', 'stderr'].filter((one) => ['1', 'true'].includes(searchParams.get(one) ?? ''));
   const streams = new Map<string, number>();
   const headers = new SpdyHeaders();
   let unread = Buffer.alloc(0);
@@ -43,7 +47,7 @@ export function serveSpdyExec(request: IncomingMessage, socket: Duplex, command:
       socket.write(reply(body.readUInt32BE(0), emptyBlock(streams.size === 1)));
     }
     const [out, error] = [streams.get('stdout'), streams.get('error')];
-    if (said || out === undefined || error === undefined) return;
+    if (said || out === undefined || error === undefined || !asked.every((one) => streams.has(one))) return;
     said = true;
     const ran = runFake(command);
     socket.write(data(out, ran.out, ran.status !== undefined));
@@ -53,7 +57,8 @@ export function serveSpdyExec(request: IncomingMessage, socket: Duplex, command:
 
 /** A header block that names nothing, as part of the one zlib stream that a connection has in this direction. */
 function emptyBlock(first: boolean): Buffer {
-  // Stored blocks need no state; the first one carries the head of the stream, with the dictionary's checksum.
-  const stored = Buffer.from([0, 4, 0, 0xfb, 0xff, 0, 0, 0, 0]);
-  return first ? Buffer.concat([Buffer.from([0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2]), stored]) : stored;
+  // Stored, which needs no state; then an empty block, at which readers hand out what they have (Z_SYNC_FLUSH).
+  const flushed = Buffer.from([0, 4, 0, 0xfb, 0xff, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
+  const begin = first ? deflateSync('', { dictionary: spdyDictionary }).subarray(0, 6) : Buffer.alloc(0);
+  return Buffer.concat([begin, flushed]);
 }
