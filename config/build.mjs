@@ -68,7 +68,19 @@ async function summaries(scratch) {
   return (await import(pathToFileURL(outfile).href)).summaries;
 }
 
+/** The pages that plugins have for browsers, each of which knows how it is made. */
+async function pages() {
+  const plugins = join(here, '../plugins');
+  for (const plugin of await readdir(plugins)) {
+    const script = join(plugins, plugin, 'web/build.mjs');
+    if (!(await stat(script).catch(() => undefined))) continue;
+    const { bundlePageIfStale } = await import(pathToFileURL(script).href);
+    await bundlePageIfStale();
+  }
+}
+
 export async function bundle() {
+  await pages();
   // Beside the real one, so that packages are found; renamed at the end, so that nobody runs half a build.
   const scratch = await mkdtemp(join(here, '.build-'));
   try {

@@ -42,7 +42,7 @@ function buildServers() {
 }
 
 const checks = [
-  { title: 'types', command: process.execPath, args: ['node_modules/typescript/bin/tsc', '--noEmit'] },
+  { title: 'types', command: 'npm', args: ['run', '--silent', 'check'] },
   { title: 'lint', command: 'npm', args: ['run', '--silent', 'lint'] },
   { title: 'dependencies', command: 'npm', args: ['run', '--silent', 'deps'] },
 ];

@@ -19,4 +19,10 @@ export default definePlugin(rdp, {
     const { rdpPlayer } = await import('./player.js');
     return rdpPlayer;
   },
+  web: {
+    // Beside the package's description, whoever was bundled from where.
+    assets: new URL('web/dist/', import.meta.resolve('@postern/plugin-rdp/package.json')),
+    wasm: true,
+    views: { launch: { element: 'rdp-desktop', module: 'desktop-element.js' } },
+  },
 });

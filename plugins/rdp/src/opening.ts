@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { FrameReader, PosternError, write, type ClientLink } from '@postern/plugin-sdk';
+import { FrameReader, PosternError, write, type ClientLink, type Denial } from '@postern/plugin-sdk';
 import { connectTag } from './mcs.js';
 import { violation } from './pdu-tap.js';
 import type { InnerTls } from './inner-tls.js';
@@ -29,7 +29,9 @@ export interface ClientOpening {
   /** Says that the desktop was reached. */
   welcome(): Promise<void>;
   /** Says no before anything of the desktop was relayed. */
-  turnAway(code: number, status: number): Promise<void>;
+  turnAway(code: number, denial: Denial): Promise<void>;
+  /** Says why a session ends, where the client has words besides those of the protocol. */
+  farewell(denial: Denial): Promise<void>;
 }
 
 /** The longest Connect-Initial: 31 channels and some monitors fit many times. */
@@ -66,6 +68,7 @@ export async function openNative(
     early,
     welcome: async () => {},
     turnAway: (code) => turnAway(stream, initial, code, request.protocols),
+    farewell: async () => {},
   };
 }
 

@@ -77,9 +77,10 @@ export class RdpSession implements Session<Rdp> {
     const code = errorInfoFor(denial.code);
     if (this.#relaying) {
       const { opening, conversation } = this.#relaying;
-      return write(opening.stream, lastWords(conversation, code));
+      await write(opening.stream, lastWords(conversation, code));
+      return opening.farewell(denial);
     }
-    if (this.#opening) return this.#opening.turnAway(code, statusFor(denial.code));
+    if (this.#opening) return this.#opening.turnAway(code, denial);
     client.stream.end();
   }
 
@@ -154,11 +155,4 @@ async function allowed(grant: Grant<Rdp>, ask: RdpAsk & { readonly use: Use }): 
     if (PosternError.is(cause) && cause.code === 'access_denied') return false;
     throw cause;
   }
-}
-
-/** The status that HTTP has for a denial. */
-function statusFor(code: Denial['code']): number {
-  if (code === 'unauthenticated' || code === 'mfa_required' || code === 'expired') return 401;
-  if (code === 'unavailable' || code === 'internal') return 502;
-  return code === 'not_found' ? 404 : 403;
 }

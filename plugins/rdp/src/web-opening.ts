@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { Duplex } from 'node:stream';
-import { FrameReader, PosternError } from '@postern/plugin-sdk';
+import { FrameReader, PosternError, type Denial } from '@postern/plugin-sdk';
 import { WebSocket, WebSocketServer } from 'ws';
 import { elementLength } from './der.js';
 import { checked, type ClientOpening } from './opening.js';
@@ -40,11 +40,30 @@ export async function openWeb(stream: Duplex, name: string, certificate: Buffer)
     initial: undefined,
     early,
     welcome: () => channel.message(cleanPathResponse(name, connectionConfirm(security.tls), certificate)),
-    turnAway: async (_code, status) => {
-      await channel.message(cleanPathFailure(status));
-      socket.close(1000);
+    turnAway: async (_code, denial) => {
+      await channel.message(cleanPathFailure(statusFor(denial.code)));
+      await channel.farewell(denial);
     },
+    farewell: (denial) => channel.farewell(denial),
   };
+}
+
+/** The status that HTTP has for a denial. */
+function statusFor(code: Denial['code']): number {
+  if (code === 'unauthenticated' || code === 'mfa_required' || code === 'expired') return 401;
+  if (code === 'unavailable' || code === 'internal') return 502;
+  return code === 'not_found' ? 404 : 403;
+}
+
+/** What a close frame has room for, besides its code. */
+const maxReason = 123;
+
+/** A text that a close frame can hold. */
+function shortened(text: string): string {
+  if (Buffer.byteLength(text) <= maxReason) return text;
+  let short = text.slice(0, maxReason);
+  while (Buffer.byteLength(`${short}…`) > maxReason) short = short.slice(0, -1);
+  return `${short}…`;
 }
 
 /** Takes one WebSocket on a stream. Rejects with `protocol_violation` for anything else. */
@@ -85,6 +104,16 @@ class WebSocketStream extends Duplex {
   async message(bytes: Buffer): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.socket.send(bytes, (cause) => (cause ? reject(cause) : resolve()));
+    });
+  }
+
+  /** Closes with the reason of a denial, in as many bytes as there are for one. Resolves when the browser has it. */
+  async farewell({ code, message }: Denial): Promise<void> {
+    const { socket } = this;
+    if (socket.readyState !== WebSocket.OPEN) return;
+    await new Promise<void>((resolve) => {
+      socket.once('close', () => resolve());
+      socket.close(4000 + statusFor(code), shortened(message));
     });
   }
 
