@@ -74,9 +74,12 @@ function cstringEnd(data: Buffer, at: number, limit: number): number {
   return end;
 }
 
+/** The same for loops over millions of elements; -1 where a value's length is not its type's. */
+const fixedTable = Int8Array.from({ length: 256 }, (_, type) => fixedSizes.get(type) ?? -1);
+
 function valueEnd(data: Buffer, type: number, at: number, limit: number): number {
-  const fixed = fixedSizes.get(type);
-  if (fixed !== undefined) return at + fixed;
+  const fixed = fixedTable[type] ?? -1;
+  if (fixed >= 0) return at + fixed;
   if (type === bsonType.regex) return cstringEnd(data, cstringEnd(data, at, limit) + 1, limit) + 1;
   const sized = sizedTypes.get(type);
   if (!sized || at + 4 > limit) throw malformed();
@@ -98,6 +101,45 @@ export function* elementsOf(data: Buffer, { start, end }: Span): Generator<Eleme
     const next = valueEnd(data, type, valueAt, limit);
     if (next > limit) throw malformed();
     yield { type, name: data.toString('utf8', at + 1, nameEnd), start: valueAt, end: next };
+    at = next;
+  }
+}
+
+/** The fields of a small document. Throws `protocol_violation` where there are more than `limit`. */
+export function fewElements(data: Buffer, span: Span, limit = 64): Element[] {
+  const found: Element[] = [];
+  for (const element of elementsOf(data, span)) {
+    if (found.length === limit) throw broken(`a document has more than ${limit} fields where few belong`);
+    found.push(element);
+  }
+  return found;
+}
+
+/** As deep as MongoDB lets documents nest (limits, "Nested Depth for BSON Documents"), and somewhat more. */
+const maxDepth = 128;
+
+const dollar = 0x24;
+
+/**
+ * Calls `found` for every field whose name begins with a dollar sign, at any
+ * depth. For documents of many megabytes: nothing is made for other fields.
+ * Throws `protocol_violation` where they are nested too deeply or malformed.
+ */
+export function walkOperators(data: Buffer, { start, end }: Span, found: (element: Element) => void, depth = 0): void {
+  if (depth > maxDepth) throw broken('a command is nested too deeply');
+  const limit = end - 1;
+  for (let at = start + 4; at < limit;) {
+    const type = data[at] ?? 0;
+    let nameEnd = at + 1;
+    while (nameEnd < limit && data[nameEnd] !== 0) nameEnd += 1;
+    if (nameEnd >= limit) throw malformed();
+    const valueAt = nameEnd + 1;
+    const next = valueEnd(data, type, valueAt, limit);
+    if (next > limit) throw malformed();
+    if (data[at + 1] === dollar)
+      found({ type, name: data.toString('utf8', at + 1, nameEnd), start: valueAt, end: next });
+    if (type === bsonType.document || type === bsonType.array)
+      walkOperators(data, documentAt(data, valueAt, next), found, depth + 1);
     at = next;
   }
 }

@@ -1,6 +1,6 @@
 import { PosternError, type Grant, type Hold, type Tapped } from '@postern/plugin-sdk';
 import type { Document } from 'bson';
-import { elementsOf, integerOf, spanOf, textOf } from './bson-elements.js';
+import { fewElements, integerOf, spanOf, textOf, type Span } from './bson-elements.js';
 import { isHello, isLogin } from './command-class.js';
 import { denied, errorBody } from './command-error.js';
 import type { SessionCursors } from './cursors.js';
@@ -8,7 +8,8 @@ import { loginIn, serverHello, type Login } from './hello.js';
 import type { Journal } from './journal.js';
 import { MessageReader, type Message } from './message-reader.js';
 import type { Pending } from './pending.js';
-import { placesOf, type Place } from './places.js';
+import type { Place } from './place-list.js';
+import { placesOf } from './places.js';
 import type { Mongodb, MongodbAsk } from './protocol.js';
 import { parseRequest, type Request } from './request.js';
 import { broken, encodeAnswer, encodeLegacyQuery, encodeMessage, flag, opcode, parseIds, type Asker } from './wire.js';
@@ -24,6 +25,9 @@ export interface ClientTapOptions {
 
 /** What a command may have beside its own fields. Others are how servers speak for their users among themselves. */
 const generic = new Set(['$db', '$readPreference', '$clusterTime', '$queryOptions', '$maxTimeMS', '$comment']);
+
+/** More than anybody has. */
+const maxKilled = 10_000;
 
 type Outcome = Buffer | undefined;
 
@@ -85,7 +89,7 @@ export class ClientTap {
   }
 
   /** The agent has logged in; whoever wants to be the same has nothing to prove. */
-  #login(request: Request): Outcome {
+  #login(request: Request): Outcome | Promise<Outcome> {
     const { user } = this.options;
     return this.#answer(request, encodeAnswer(request, loginAnswer(loginIn(request), user)));
   }
@@ -122,11 +126,17 @@ export class ClientTap {
     const { name, fields, data } = request;
     if (name === 'getMore') return this.#more(request);
     const places = placesOf(request);
-    if (name === 'killCursors') {
-      const list = spanOf(data, fields.get('cursors'));
-      for (const element of list ? elementsOf(data, list) : []) this.#own(integerOf(data, element));
-    }
-    return { places, asks: places.map((place) => this.#ask(name, place)) };
+    const kills = name === 'killCursors' ? this.#killed(data, spanOf(data, fields.get('cursors'))) : [];
+    return { places, asks: places.map((place) => this.#ask(name, place)), kills };
+  }
+
+  /** The cursors that a command names, all of which must be this session's own. */
+  #killed(data: Buffer, list: Span | undefined): readonly string[] {
+    const named = list ? fewElements(data, list, maxKilled).map((element) => integerOf(data, element)) : [];
+    return named.map((id) => {
+      this.#own(id);
+      return id ?? '';
+    });
   }
 
   /** A cursor is continued under the rights by which it was opened, for as long as they last. */
@@ -162,8 +172,10 @@ export class ClientTap {
     }
   }
 
-  #forward(request: Request, { places, asks, cursor }: Wanted): Outcome | Promise<Outcome> {
-    const hold = this.options.journal.sent(request, places);
+  #forward(request: Request, { places, asks, cursor, kills = [] }: Wanted): Outcome | Promise<Outcome> {
+    const { journal, cursors, user } = this.options;
+    const hold = journal.sent(request, places);
+    for (const id of kills) cursors.close(user, id);
     const go = (): Buffer => {
       if ((request.flags & flag.moreToCome) === 0)
         this.#sent(request, { kind: 'command', asks, ...(cursor !== undefined && { cursor }) });
@@ -181,9 +193,14 @@ export class ClientTap {
     pending.sent({ requestId, legacy, expects: requestId, user, sequence, started: performance.now(), ...more });
   }
 
-  /** Nobody waits for an answer to what was sent with `moreToCome`. */
-  #answer({ flags }: Request, answer: Buffer): undefined {
-    if ((flags & flag.moreToCome) === 0) this.options.pending.answer(answer);
+  /**
+   * Nobody waits for an answer to what was sent with `moreToCome`. Nothing more
+   * is read before the client has taken this: whoever asks for what is denied,
+   * and reads no answers, would have us keep them.
+   */
+  #answer({ flags }: Request, answer: Buffer): undefined | Promise<undefined> {
+    this.deciding = undefined;
+    if ((flags & flag.moreToCome) === 0) return this.options.pending.answer(answer)?.then(() => undefined);
   }
 }
 
@@ -191,6 +208,8 @@ interface Wanted {
   readonly places: readonly Place[];
   readonly asks: readonly MongodbAsk[];
   readonly cursor?: string;
+  /** Cursors that are no more once it has gone on. */
+  readonly kills?: readonly string[];
 }
 
 /** What a client is told that logs in where the agent has done so as `user`. */

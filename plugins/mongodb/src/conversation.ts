@@ -1,4 +1,4 @@
-import { relay, type ClientLink, type Grant, type Recording, type SessionContext } from '@postern/plugin-sdk';
+import { relay, write, type ClientLink, type Grant, type Recording, type SessionContext } from '@postern/plugin-sdk';
 import { ClientTap } from './client-tap.js';
 import type { SessionCursors } from './cursors.js';
 import { Journal } from './journal.js';
@@ -31,7 +31,7 @@ export class Conversation {
   ) {
     const { client, cursors, grant, user } = options;
     const { max_cursors: maxCursors, max_message_bytes: maxMessageBytes } = context.config;
-    const pending = new Pending((answer) => void client.stream.write(answer));
+    const pending = new Pending((answer) => write(client.stream, answer));
     const journal = new Journal({
       audit: context.audit,
       recording,
@@ -40,7 +40,7 @@ export class Conversation {
     this.#pending = pending;
     this.#journal = journal;
     this.#commands = new ClientTap({ grant, user, journal, pending, cursors, maxMessageBytes });
-    this.#replies = new ReplyTap({ pending, journal, cursors, maxCursors, maxMessageBytes });
+    this.#replies = new ReplyTap({ grant, pending, journal, cursors, maxCursors, maxMessageBytes });
   }
 
   /** Begins the recording, before anything is said. */

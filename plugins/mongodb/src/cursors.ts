@@ -1,4 +1,4 @@
-import { PosternError, token, type Token } from '@postern/plugin-sdk';
+import { token, type Token } from '@postern/plugin-sdk';
 import type { MongodbAsk } from './protocol.js';
 
 /** What a cursor shows, by what it was asked for when it was opened. */
@@ -13,15 +13,27 @@ export class SessionCursors {
   readonly #cursors = new Map<string, OpenCursor>();
   connections = 0;
 
-  /** Keeps a cursor of `user`. Rejects with `limit_exceeded` where there are `limit` already. */
+  /**
+   * Keeps a cursor of `user`. Where there are `limit` already, that is forgotten
+   * which was used longest ago: servers close by themselves what nobody reads,
+   * and tell nobody.
+   */
   open(user: string, id: string, cursor: OpenCursor, limit: number): void {
-    if (this.#cursors.size >= limit)
-      throw PosternError.public('limit_exceeded', `this session has ${limit} open cursors; close some`);
     this.#cursors.set(`${id} ${user}`, cursor);
+    for (const oldest of this.#cursors.keys()) {
+      if (this.#cursors.size <= limit) return;
+      this.#cursors.delete(oldest);
+    }
   }
 
+  /** A cursor that is about to be used. */
   find(user: string, id: string): OpenCursor | undefined {
-    return this.#cursors.get(`${id} ${user}`);
+    const key = `${id} ${user}`;
+    const found = this.#cursors.get(key);
+    if (!found) return undefined;
+    this.#cursors.delete(key);
+    this.#cursors.set(key, found);
+    return found;
   }
 
   close(user: string, id: string): void {

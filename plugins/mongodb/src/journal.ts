@@ -2,7 +2,7 @@ import type { AuditPort, EventCatalog, Hold, Recording } from '@postern/plugin-s
 import { elementsOf, spanOf } from './bson-elements.js';
 import { classOf, isSecretive } from './command-class.js';
 import type { SentCommand } from './pending.js';
-import type { Place } from './places.js';
+import type { Place } from './place-list.js';
 import type { Mongodb } from './protocol.js';
 import type { ReplyFields } from './reply-fields.js';
 import { documentsOf, type Request } from './request.js';
@@ -41,12 +41,13 @@ export class Journal {
   }
 
   answered({ sequence, started }: SentCommand, fields: ReplyFields): Hold {
-    const { ok, code, errmsg, n, documents } = fields;
+    const { ok, code, errmsg, n, documents, rejected } = fields;
     return this.#emit('result', {
       sequence,
       outcome: ok === 1 ? 'completed' : 'failed',
       ...(documents !== undefined && { documents }),
       ...(n !== undefined && Number.isFinite(n) && { affected: n }),
+      ...(rejected !== undefined && { rejected }),
       ...(ok !== 1 && code !== undefined && Number.isInteger(code) && { error: code }),
       ...(ok !== 1 && errmsg !== undefined && { message: errmsg }),
       durationMs: Math.round((performance.now() - started) * 1000) / 1000,
@@ -100,8 +101,15 @@ function countOf({ data, fields, sequences }: Request): number | undefined {
   return undefined;
 }
 
-function lengthOf(items: Iterable<unknown>): number {
+/** No server takes more at once. */
+const maxCounted = 100_000;
+
+/** How many there are; nothing where that is more than anybody needs to count. */
+function lengthOf(items: Iterable<unknown>): number | undefined {
   let count = 0;
-  for (const item of items) if (item) count += 1;
+  for (const item of items) {
+    if (item) count += 1;
+    if (count > maxCounted) return undefined;
+  }
   return count;
 }

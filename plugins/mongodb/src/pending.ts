@@ -31,7 +31,7 @@ export class Pending {
   /** How often bytes of the server are held back that the client has not been sent yet. */
   #busy = 0;
 
-  constructor(private readonly write: (answer: Buffer) => void) {}
+  constructor(private readonly write: (answer: Buffer) => Promise<void>) {}
 
   /** The command that the server answers next. */
   get head(): SentCommand | undefined {
@@ -43,10 +43,11 @@ export class Pending {
     this.#push(command);
   }
 
-  /** Answers a command that the server never gets, in its turn. */
-  answer(answer: Buffer): void {
-    if (this.#queue.length === 0 && this.#busy === 0) this.write(answer);
-    else this.#push({ kind: 'own', answer });
+  /** Answers a command that the server never gets: at once, which resolves when the client has it, or in its turn. */
+  answer(answer: Buffer): Promise<void> | undefined {
+    if (this.#queue.length === 0 && this.#busy === 0) return this.write(answer);
+    this.#push({ kind: 'own', answer });
+    return undefined;
   }
 
   /** The head has been answered. */
@@ -72,7 +73,8 @@ export class Pending {
   /** Those bytes are with the client. */
   free(): void {
     this.#busy -= 1;
-    if (this.#busy === 0) for (const answer of this.takeOwn()) this.write(answer);
+    // Whoever is not there any more ends the relay by itself.
+    if (this.#busy === 0) for (const answer of this.takeOwn()) this.write(answer).catch(() => {});
   }
 
   /** Commands that nobody has answered. */

@@ -1,11 +1,13 @@
 import { defineProtocol, event, field, hostName, matchesAny, secretName, upstreamTls } from '@postern/plugin-sdk';
 import { z } from 'zod';
+import { classesOf, spellingsOf } from './command-class.js';
 
 /** What a command can do, from the least to the most powerful. */
 const commandClasses = {
   connection: 'Manages the connection and its transactions, such as ping and commitTransaction.',
   read: 'Reads documents, or what a database has in it.',
   write: 'Changes documents.',
+  execute: 'Runs JavaScript in the server, as mapReduce and $where do.',
   define: 'Creates, changes and drops collections, views and indexes.',
   administer: 'Looks at or changes the server, its users and roles. Whatever is not known here is of this class.',
 } as const;
@@ -86,15 +88,25 @@ const access = z.strictObject({
   commands: z
     .array(pattern)
     .default([])
-    .describe('Commands, such as `find`, or classes, such as `@read`; `*` stands for any characters.'),
+    .describe(
+      'Commands, such as `find`, or classes, such as `@read`; `*` stands for any characters. A command that is named ' +
+        'may do what it does by nature: `aggregate` reads, and writes with `$out` only where `@write` is there too.',
+    ),
 });
 
 export type MongodbSpec = z.output<typeof resource>;
 export type MongodbAsk = z.output<typeof ask>;
 export type MongodbAccess = z.output<typeof access>;
 
-const namesCommand = (commands: readonly string[], { command, class: kind }: MongodbAsk): boolean =>
-  (command !== undefined && matchesAny(commands, command)) || (kind !== undefined && matchesAny(commands, `@${kind}`));
+const namesClass = (commands: readonly string[], { class: kind }: MongodbAsk): boolean =>
+  kind !== undefined && matchesAny(commands, `@${kind}`);
+
+const namesCommand = (commands: readonly string[], { command }: MongodbAsk): boolean =>
+  command !== undefined && spellingsOf(command).some((spelling) => matchesAny(commands, spelling));
+
+/** Whoever may use a command by its name may not do with it what it does not do by nature, such as writing by `aggregate`. */
+const isNatural = ({ command, class: kind }: MongodbAsk): boolean =>
+  kind === undefined || (command !== undefined && classesOf(command).includes(kind));
 
 const namesPlace = ({ databases, collections }: MongodbAccess, { database, collection }: MongodbAsk): boolean =>
   database !== undefined &&
@@ -107,11 +119,13 @@ function permits(allowed: MongodbAccess, wanted: MongodbAsk): boolean {
   if (command === undefined && database === undefined) return true;
   // Nobody gets anywhere by these, and no client gets anywhere without them.
   if (kind === 'connection') return true;
-  return namesCommand(allowed.commands, wanted) && namesPlace(allowed, wanted);
+  const named = namesClass(allowed.commands, wanted) || (namesCommand(allowed.commands, wanted) && isNatural(wanted));
+  return named && namesPlace(allowed, wanted);
 }
 
 const forbids = (denied: MongodbAccess, wanted: MongodbAsk): boolean =>
   (wanted.user !== undefined && matchesAny(denied.users, wanted.user)) ||
+  namesClass(denied.commands, wanted) ||
   namesCommand(denied.commands, wanted) ||
   namesPlace(denied, wanted);
 
@@ -138,7 +152,12 @@ export const mongodb = defineProtocol({
       .default(48_000_000)
       .describe('The largest message that clients may send. A session holds one at a time; drivers are told.'),
     login_timeout_seconds: z.int().min(1).max(120).default(20).describe('How long a server may take to log in.'),
-    max_cursors: z.int().min(1).max(100_000).default(1000).describe('How many open cursors a session may have.'),
+    max_cursors: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(1000)
+      .describe('How many open cursors of a session are remembered; the one that was read longest ago is forgotten.'),
   }),
   auth: {
     resource,
@@ -187,6 +206,9 @@ export const mongodb = defineProtocol({
       documents: field.public(z.int().optional().describe('How many documents came with it.')),
       affected: field.public(
         z.number().optional().describe('How many documents the server says it counted or changed.'),
+      ),
+      rejected: field.public(
+        z.int().optional().describe('How many documents or operations of it the server rejected.'),
       ),
       error: field.public(z.int().optional().describe('The code of the error.')),
       message: field.sensitive(z.string().optional().describe('The words of the server.')),

@@ -14,12 +14,14 @@ export interface ReplyFields {
   namespace?: string;
   /** How many documents came with it. */
   documents?: number;
+  /** How many operations of a write were in error. */
+  rejected?: number;
 }
 
 /** As much of a text or a name as is kept. */
 const maxText = 512;
 
-type Kind = 'fields' | 'cursor' | 'batch';
+type Kind = 'fields' | 'cursor' | 'batch' | 'errors';
 
 interface Open {
   readonly kind: Kind;
@@ -150,6 +152,7 @@ export class ReplyFieldsReader {
     this.#name = this.#kept.toString('utf8', 0, this.#keptLength);
     const within = this.#open.at(-1)?.kind;
     if (within === 'batch') this.fields.documents = (this.fields.documents ?? 0) + 1;
+    if (within === 'errors') this.fields.rejected = (this.fields.rejected ?? 0) + 1;
     const inner = kindOf(within, this.#name, this.#type);
     if (inner) {
       this.#next = inner;
@@ -213,6 +216,7 @@ const cursorKeys: Readonly<Record<string, 'cursor' | 'namespace'>> = Object.assi
 
 function kindOf(within: Kind | undefined, name: string, type: number): Kind | undefined {
   if (within === 'fields' && name === 'cursor' && type === bsonType.document) return 'cursor';
+  if (within === 'fields' && name === 'writeErrors' && type === bsonType.array) return 'errors';
   const batch = within === 'cursor' && (name === 'firstBatch' || name === 'nextBatch') && type === bsonType.array;
   return batch ? 'batch' : undefined;
 }

@@ -1,10 +1,11 @@
-import type { Hold, Tapped } from '@postern/plugin-sdk';
+import type { Grant, Hold, Tapped } from '@postern/plugin-sdk';
 import type { Document } from 'bson';
 import type { SessionCursors } from './cursors.js';
 import { clientHello, smallDocument } from './hello.js';
 import type { Journal } from './journal.js';
+import type { Mongodb } from './protocol.js';
 import type { Pending, SentCommand } from './pending.js';
-import { ReplyFieldsReader } from './reply-fields.js';
+import { ReplyFieldsReader, type ReplyFields } from './reply-fields.js';
 import { broken, encodeAnswer, flag, headerBytes, opcode, parseHeader, type Header } from './wire.js';
 
 /** What servers send at most: their own limit, and what they add to it. */
@@ -13,6 +14,7 @@ const maxReplyBytes = 48_000_000 + 65_536;
 const maxHelloReply = 65_536;
 
 export interface ReplyTapOptions {
+  readonly grant: Grant<Mongodb>;
   readonly pending: Pending;
   readonly journal: Journal;
   readonly cursors: SessionCursors;
@@ -147,20 +149,29 @@ export class ReplyTap {
     const { command, header, flags } = reply;
     const { fields } = reply.fields;
     this.#reply = undefined;
-    this.#keep(command, fields.cursor, fields.namespace);
-    const hold: Hold = this.options.journal.answered(command, fields);
-    if (hold instanceof Promise) this.#waits.push(hold);
-    if ((flags & flag.moreToCome) === 0) this.options.pending.shift();
-    else command.expects = header.requestId;
+    this.#keep(command, fields);
+    this.#wait(this.options.journal.answered(command, fields));
+    if ((flags & flag.moreToCome) === 0) return this.options.pending.shift();
+    command.expects = header.requestId;
+    // Nobody asks again for what a server sends on and on, so that it is decided again here.
+    for (const ask of command.asks) this.#wait(this.options.grant.check(ask));
   }
 
-  #keep({ user, asks, cursor: read }: SentCommand, cursor: string | undefined, namespace: string | undefined): void {
-    if (cursor === undefined) return;
+  #wait(hold: Hold): void {
+    if (hold instanceof Promise) this.#waits.push(hold);
+  }
+
+  #keep({ user, asks, cursor: read }: SentCommand, { cursor, namespace, code }: ReplyFields): void {
     const { cursors, maxCursors } = this.options;
-    if (read !== undefined && cursor !== read) cursors.close(user, read);
-    if (cursor !== '0' && cursor !== read) cursors.open(user, cursor, { asks, namespace }, maxCursors);
+    if (read !== undefined && (code === cursorNotFound || (cursor !== undefined && cursor !== read)))
+      cursors.close(user, read);
+    if (cursor !== undefined && cursor !== '0' && cursor !== read)
+      cursors.open(user, cursor, { asks, namespace }, maxCursors);
   }
 }
+
+/** `CursorNotFound` (MongoDB, error codes). */
+const cursorNotFound = 43;
 
 const malformed = (): Error => broken('a reply of the server is malformed');
 

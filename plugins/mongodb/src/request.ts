@@ -20,7 +20,15 @@ export interface Request extends Asker {
   readonly sequences: readonly Sequence[];
 }
 
-const maxSequences = 16;
+/** What servers take at most in one document (limits, "BSON Document Size"), and what they add to it for commands. */
+const maxBodyBytes = 16 * 1024 * 1024 + 16 * 1024;
+/** Which fields of which commands may stand beside the body. Some servers take any, which nobody would have looked at. */
+const sequenced: ReadonlyMap<string, readonly string[]> = new Map([
+  ['insert', ['documents']],
+  ['update', ['updates']],
+  ['delete', ['deletes']],
+  ['bulkWrite', ['ops', 'nsInfo']],
+]);
 /** No command has as many, and each takes memory here. */
 const maxFields = 512;
 
@@ -43,17 +51,18 @@ function parseMessage(data: Buffer, requestId: number): Request {
   for (let at = headerBytes + 4; at < end || !body;) {
     const kind = at < end ? data[at] : undefined;
     if (kind === 0 && !body) at = (body = documentAt(data, at + 1, end)).end;
-    else if (kind === 1 && sequences.length < maxSequences) {
+    else if (kind === 1 && sequences.length < 2) {
       const sequence = sequenceAt(data, at + 1, end);
       sequences.push(sequence);
       at = sequence.end;
     } else throw broken('a message has sections that do not belong there');
   }
   const fields = fieldsOf(data, body);
-  assertDistinct(fields, sequences);
+  const name = nameOf(fields);
+  assertSequences(name, fields, sequences);
   const database = textOf(data, fields.get('$db'));
   if (database === undefined) throw broken('a message names no database');
-  return { requestId, legacy: false, data, flags, body, fields, sequences, database, name: nameOf(fields) };
+  return { requestId, legacy: false, data, flags, body, fields, sequences, database, name };
 }
 
 /** Servers answer OP_QUERY only for the greeting of old clients (since version 5.1). */
@@ -87,6 +96,7 @@ export function* documentsOf(data: Buffer, { start, end }: Span): Generator<Span
 }
 
 function fieldsOf(data: Buffer, body: Span): Map<string, Element> {
+  if (body.end - body.start > maxBodyBytes) throw broken('a command is longer than 16 MB');
   const fields = new Map<string, Element>();
   for (const element of elementsOf(data, body)) {
     if (fields.has(element.name)) throw broken('a command says one thing twice');
@@ -96,10 +106,12 @@ function fieldsOf(data: Buffer, body: Span): Map<string, Element> {
   return fields;
 }
 
-function assertDistinct(fields: ReadonlyMap<string, Element>, sequences: readonly Sequence[]): void {
+function assertSequences(name: string, fields: ReadonlyMap<string, Element>, sequences: readonly Sequence[]): void {
   const names = new Set(fields.keys());
   for (const { identifier } of sequences) {
-    if (names.has(identifier) || identifier.startsWith('$')) throw broken('a command says one thing twice');
+    if (names.has(identifier)) throw broken('a command says one thing twice');
+    if (sequenced.get(name)?.includes(identifier) !== true)
+      throw broken(`a message has ${name} and a sequence that does not belong there`);
     names.add(identifier);
   }
 }
