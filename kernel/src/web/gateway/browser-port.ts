@@ -1,6 +1,8 @@
 import http from 'node:http';
 import type net from 'node:net';
 import tls from 'node:tls';
+import { HttpConnections, type HttpConnectionLimits } from '../../api/http-connections.js';
+import { watchClient, type SlowClientLimits } from '../../api/slow-client.js';
 import type { Upgrade } from './forward-upgrade.js';
 import { refuseUpgrade } from './plain-answer.js';
 
@@ -25,21 +27,20 @@ export interface BrowserPortOptions extends BrowserHandler {
   readonly limits?: Partial<BrowserPortLimits>;
 }
 
-export interface BrowserPortLimits {
+export interface BrowserPortLimits extends HttpConnectionLimits, SlowClientLimits {
   readonly headBytes: number;
   readonly headers: number;
   readonly handshakeMs: number;
-  /** From the end of an answer, or of the handshake, to the end of the next head. */
-  readonly headMs: number;
-  readonly connections: number;
 }
 
 const browserPortLimits: BrowserPortLimits = {
   headBytes: 32_768,
   headers: 100,
   handshakeMs: 10_000,
-  headMs: 60_000,
+  idleMs: 60_000,
   connections: 10_000,
+  stallMs: 60_000,
+  stallBytes: 4096,
 };
 
 /**
@@ -48,13 +49,13 @@ const browserPortLimits: BrowserPortLimits = {
  */
 export class BrowserPort implements AsyncDisposable {
   readonly #server: http.Server;
-  readonly #from = new WeakMap<object, BrowserConnection>();
-  readonly #open = new Set<net.Socket>();
-  readonly #late = new WeakMap<object, NodeJS.Timeout>();
+  readonly #from = new WeakMap<object, BrowserConnection & { readonly raw: net.Socket }>();
+  readonly #connections: HttpConnections;
   readonly #limits: BrowserPortLimits;
 
   constructor(private readonly options: BrowserPortOptions) {
     this.#limits = { ...browserPortLimits, ...options.limits };
+    this.#connections = new HttpConnections(this.#limits);
     this.#server = http.createServer({
       maxHeaderSize: this.#limits.headBytes,
       insecureHTTPParser: false,
@@ -77,9 +78,7 @@ export class BrowserPort implements AsyncDisposable {
 
   /** Takes a connection whose first byte is a ClientHello. */
   accept(socket: net.Socket, address: string): void {
-    if (this.#open.size >= this.#limits.connections) return void socket.destroy();
-    this.#open.add(socket);
-    socket.once('close', () => this.#open.delete(socket));
+    if (!this.#connections.add(socket)) return;
     const stream = new tls.TLSSocket(socket, {
       isServer: true,
       secureContext: this.options.context(),
@@ -96,15 +95,13 @@ export class BrowserPort implements AsyncDisposable {
       stream.disableRenegotiation();
       const named: unknown = stream.servername;
       const name = typeof named === 'string' ? named.toLowerCase().replace(/\.$/, '') : '';
-      this.#from.set(stream, { name, address });
-      this.#await(stream);
-      stream.once('close', () => clearTimeout(this.#late.get(stream)));
+      this.#from.set(stream, { name, address, raw: socket });
       this.#server.emit('connection', stream);
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#open) socket.destroy();
+    this.#connections[Symbol.dispose]();
   }
 
   #request(request: http.IncomingMessage, response: http.ServerResponse): void {
@@ -113,7 +110,15 @@ export class BrowserPort implements AsyncDisposable {
       response.writeHead(from, { connection: 'close', 'content-type': 'text/plain; charset=utf-8' });
       return void response.end(`${http.STATUS_CODES[from] ?? 'Error'}\n`);
     }
-    response.once('close', () => this.#await(request.socket));
+    const { raw } = from;
+    this.#connections.began(raw);
+    response.once('close', () => this.#connections.ended(raw));
+    watchClient(
+      { request, response },
+      this.#limits,
+      () => raw.bytesRead,
+      () => raw.destroy(),
+    );
     this.options.request(request, response, from);
   }
 
@@ -121,12 +126,14 @@ export class BrowserPort implements AsyncDisposable {
     const from = this.#admit(upgrade.request);
     upgrade.socket.on('error', () => upgrade.socket.destroy());
     if (typeof from === 'number') return refuseUpgrade(upgrade.socket, from, http.STATUS_CODES[from] ?? 'Error');
+    this.#connections.began(from.raw);
+    // Whoever has been told everything is to go.
+    upgrade.socket.once('finish', () => this.#connections.ended(from.raw));
     this.options.upgrade(upgrade, from);
   }
 
   /** Who asks, or the status with which they are turned away. */
-  #admit({ socket, headers, rawHeaders, url = '', method }: http.IncomingMessage): BrowserConnection | number {
-    clearTimeout(this.#late.get(socket));
+  #admit({ socket, headers, rawHeaders, url = '', method }: http.IncomingMessage) {
     const from = this.#from.get(socket);
     const { host = '' } = headers;
     if (!from) return 400;
@@ -135,13 +142,6 @@ export class BrowserPort implements AsyncDisposable {
     // An address in the request line would be the host that counts, and CONNECT and `*` are not for us.
     if (!url.startsWith('/') || method === 'TRACE') return 400;
     return this.options.matches(from.name, hostOf(host)) ? from : 421;
-  }
-
-  /** A head that does not come in time ends the connection, however slowly its bytes drip. */
-  #await(socket: net.Socket): void {
-    clearTimeout(this.#late.get(socket));
-    if (socket.destroyed) return;
-    this.#late.set(socket, setTimeout(() => socket.destroy(), this.#limits.headMs).unref());
   }
 }
 

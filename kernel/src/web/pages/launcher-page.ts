@@ -15,9 +15,8 @@ export interface LauncherPage {
 export function launcherPage({ cluster, session, token, resources, linkOf }: LauncherPage): Html {
   const { user, roles, expires } = session;
   const kinds = [...new Set(resources.map(({ title }) => title))].sort();
-  const groups = kinds.map((title) =>
-    group(title, { resources: resources.filter((one) => one.title === title), linkOf }),
-  );
+  const sorted = [...resources].sort((one, other) => order.compare(one.name, other.name));
+  const groups = kinds.map((title) => group(title, { resources: sorted.filter((one) => one.title === title), linkOf }));
   const nothing = html`<p>Your roles open nothing here. Ask an administrator.</p>`;
   return layout({
     cluster,
@@ -32,6 +31,9 @@ export function launcherPage({ cluster, session, token, resources, linkOf }: Lau
     ],
   });
 }
+
+/** As people count: `web-9` before `web-10`. */
+const order = new Intl.Collator('en', { numeric: true });
 
 function group(title: string, { resources, linkOf }: Pick<LauncherPage, 'resources' | 'linkOf'>): Html {
   return html`<section>

@@ -3,12 +3,38 @@ import { mkdtempSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { definePlugin, defineProtocol, SessionContext, type ClientLink, type Session } from '@postern/plugin-sdk';
 
 const accept = (key: string): string =>
   createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+
+/** What other paths do: streams of data and of events, and bodies that nobody reads. */
+function special(request: http.IncomingMessage, response: http.ServerResponse, told: Told): boolean {
+  const [, path, count = '0'] = /^\/(events|sum|bytes|deaf)(?:\?(\d+))?$/.exec(request.url ?? '') ?? [];
+  if (path === 'events') {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('data: first\n\n');
+  } else if (path === 'sum') {
+    let length = 0;
+    request.on('data', (chunk: Buffer) => (length += chunk.length));
+    request.on('end', () => response.end(String(length)));
+  } else if (path === 'bytes') {
+    response.writeHead(200, { 'content-length': count });
+    Readable.from(blocks(Number(count)))
+      .on('data', (block: Buffer) => (told.sent += block.length))
+      .pipe(response);
+  }
+  return path !== undefined;
+}
+
+/** Many bytes, a block at a time. */
+export function* blocks(bytes: number): Generator<Buffer> {
+  const block = Buffer.alloc(65_536, 'x');
+  for (let left = bytes; left > 0; left -= block.length) yield block.subarray(0, left);
+}
 
 /**
  * A protocol for tests whose sessions are small web servers: they tell what
@@ -33,8 +59,14 @@ export const pages = defineProtocol({
 });
 type Pages = typeof pages;
 
+/** How many bytes of streams sessions have sent. */
+export interface Told {
+  sent: number;
+}
+
 class PageSession implements Session<Pages> {
   static readonly inject = [SessionContext];
+  protected readonly told: Told = { sent: 0 };
   constructor(private readonly context: SessionContext<Pages>) {}
 
   open(): Promise<Record<string, never>> {
@@ -45,6 +77,7 @@ class PageSession implements Session<Pages> {
     const server = http.createServer((request, response) => {
       if (request.url === '/steal')
         return void response.writeHead(200, { 'set-cookie': ['__Host-postern-app=mine; Path=/', 'own=1'] }).end();
+      if (special(request, response, this.told)) return;
       const { method, url, rawHeaders } = request;
       response.writeHead(200, { 'content-type': 'application/json' });
       const said: string[] = [];
@@ -79,9 +112,14 @@ class PageSession implements Session<Pages> {
 /** A directory for the files of the plugin, which the test fills. */
 export const assetDirectory = (): string => mkdtempSync(join(tmpdir(), 'postern-assets-'));
 
-export const pagesPlugin = (directory: string) =>
+export const pagesPlugin = (directory: string, told: Told = { sent: 0 }) =>
   definePlugin(pages, {
-    agent: () => Promise.resolve({ Session: PageSession }),
+    agent: () =>
+      Promise.resolve({
+        Session: class extends PageSession {
+          protected override readonly told = told;
+        },
+      }),
     web: {
       assets: pathToFileURL(`${directory}/`),
       wasm: true,

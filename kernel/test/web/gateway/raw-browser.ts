@@ -23,11 +23,13 @@ export async function say(
   stream.on('data', (chunk: Buffer) => (all += chunk.toString('latin1')));
   stream.write(text, 'latin1');
   await new Promise<void>((resolve) => {
-    const check = (): void => void ((pattern ? pattern.test(all) : complete(all)) && resolve());
-    stream
-      .on('data', check)
-      .once('close', () => resolve())
-      .on('error', () => resolve());
+    const done = (): void => {
+      stream.off('data', check);
+      resolve();
+    };
+    const check = (): void => void ((pattern ? pattern.test(all) : complete(all)) && done());
+    stream.on('data', check).once('close', done).on('error', done);
+    check();
   });
   const end = all.indexOf('\r\n\r\n');
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(all)?.[1] ?? 0);
