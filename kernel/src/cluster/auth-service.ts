@@ -7,6 +7,7 @@ import { clusterHandlers, type Check } from '../api/handlers/cluster-handlers.js
 import { auditHandlers } from '../api/handlers/audit-handlers.js';
 import { authorityHandlers } from '../api/handlers/authority-handlers.js';
 import { documentHandlers } from '../api/handlers/document-handlers.js';
+import { mfaHandlers } from '../api/handlers/mfa-handlers.js';
 import { lockHandlers } from '../api/handlers/lock-handlers.js';
 import { loginHandlers } from '../api/handlers/login-handlers.js';
 import { sessionHandlers } from '../api/handlers/session-handlers.js';
@@ -19,8 +20,16 @@ import {
   type CertificateIssuer,
   type Sealer,
 } from '../certificates/index.js';
-import { Authenticator, Invitations, Lockout, UserService, UserStore } from '../identity/index.js';
-import { decideCaller, decideRule, denialError, presetRoles, type Decision } from '../rbac/index.js';
+import {
+  Authenticator,
+  Enrolments,
+  Invitations,
+  Lockout,
+  SecondFactors,
+  UserService,
+  UserStore,
+} from '../identity/index.js';
+import { decideCaller, decideRule, denialError, mergeOptions, presetRoles, type Decision } from '../rbac/index.js';
 import type { RecordingStore } from '../recordings/index.js';
 import type { EventPort, HealthTable, LiveSessions } from '../sessions/index.js';
 import type { Store } from '../storage/index.js';
@@ -90,11 +99,20 @@ export class AuthService {
     const invitations = new Invitations(store, sealer, now);
     const lockout = new Lockout(store, now);
     const checkRoles = (roles: readonly string[]): void => this.#mustExist(roles);
-    this.users = new UserService({ store: userStore, invitations, lockout, report, now, checkRoles });
+    const enrolments = new Enrolments(store, sealer, now);
+    this.users = new UserService({ store: userStore, invitations, enrolments, lockout, report, now, checkRoles });
     this.documents = new DocumentService({ store, protocols, report: this.report });
     this.locks = new LockService(store, this.report, now);
     const authenticator = new Authenticator({ store: userStore, lockout, report, now });
     const logins = new LoginService({ ...options, authenticator, report: this.report });
+    const factors = new SecondFactors({
+      store: userStore,
+      enrolments,
+      prove: (proof, source) => logins.prove(proof, source),
+      demanded: ({ roles }) => mergeOptions(roles.flatMap((role) => view.roles.get(role)?.options ?? [])).requireMfa,
+      report,
+      now,
+    });
     this.web = new WebSessionService({ ...options, authenticator, report: this.report });
     this.web.onEnd((id) => cutWebSession(options.live, id));
     const hostAuthorities = (): ReturnType<typeof view.bundle<'host'>> => view.bundle('host');
@@ -103,6 +121,7 @@ export class AuthService {
     const handlers: readonly Handler[] = [
       ...clusterHandlers({ ...options, started: now(), hostAuthorities, sessions: () => options.live.size }),
       ...loginHandlers({ logins, hostAuthorities }),
+      ...mfaHandlers({ ...options, factors }),
       ...userHandlers({ ...options, users: this.users, invitations, lockout }),
       ...documentHandlers({
         ...options,

@@ -42,11 +42,10 @@ export class LoginService {
    * in force is about the user. Every certificate is recorded before it is handed out.
    */
   async login(request: LoginRequest, source: string): Promise<LoggedIn> {
-    const authenticated = await this.options.authenticator.authenticate(request, source);
+    const authenticated = await this.prove(request, source);
     const { user } = authenticated;
     const { view, issuer } = this.options;
     const claims = this.#claimsOf(authenticated, source);
-    await this.#refuseLocked(claims, source);
     const logins = this.#logins(claims.principals);
     const { tls, openSsh, expires } = await issuer.issueUser({
       claims,
@@ -71,6 +70,13 @@ export class LoginService {
       });
     const identity = { ...claims, cluster: issuer.cluster, serial: tls.serial, expires };
     return { identity, certificate: tls.certificate, sshCertificate: openSsh.certificate };
+  }
+
+  /** Checks all that a login checks, and gives nothing. Rejects as {@link login} does. */
+  async prove(proof: Proof, source: string): Promise<Authenticated> {
+    const authenticated = await this.options.authenticator.authenticate(proof, source);
+    await this.#refuseLocked(this.#claimsOf(authenticated, source), source);
+    return authenticated;
   }
 
   #claimsOf({ user, mfa }: Authenticated, source: string): Claims {

@@ -5,7 +5,7 @@ import { maxFailures, type Attempt, type Lockout } from './lockout.js';
 import { checkNewPassword, hashPassword, verifyPassword } from './password.js';
 import type { Report } from './report.js';
 import { verifyTotp } from './totp.js';
-import type { User, UserSecrets } from './user.js';
+import { deviceId, type Device, type User, type UserSecrets } from './user.js';
 import type { Changed, Changing, UserStore } from './user-store.js';
 
 export interface Proof {
@@ -25,7 +25,7 @@ export interface AuthenticatorOptions {
 /** A user who has just proved who he is. */
 export interface Authenticated {
   readonly user: User;
-  /** The second factor that was used, if any. */
+  /** The second factor that was used, if any: see {@link deviceId}. */
   readonly mfa?: { readonly device: string; readonly at: Date };
 }
 
@@ -98,19 +98,23 @@ export class Authenticator {
   }
 
   async #checkCode(user: User, secrets: UserSecrets, trial: Trial): Promise<Authenticated> {
-    const { totp } = secrets;
-    if (!totp) return { user };
-    if (trial.code === undefined)
+    const { code } = trial;
+    if (secrets.devices.length === 0) return { user };
+    if (code === undefined)
       throw PosternError.public('mfa_required', 'enter the code of your authenticator application');
-    const step = verifyTotp(totp.secret, trial.code, this.options.now(), totp.lastStep);
-    if (step === undefined) throw await this.#fail(trial, 'wrong code');
+    const found = secrets.devices
+      .map((device) => ({ device, step: verifyTotp(device.secret, code, this.options.now(), device.lastStep) }))
+      .find(({ step }) => step !== undefined);
+    if (found?.step === undefined) throw await this.#fail(trial, 'wrong code');
+    const { device, step: lastStep } = found;
     // Stored before the answer: the same code, sent twice at once, succeeds once.
-    const after = await this.#change(trial, 'code used before', ({ user, secrets }) =>
-      secrets?.totp && secrets.totp.secret === totp.secret && secrets.totp.lastStep < step
-        ? { user, secrets: { ...secrets, totp: { ...secrets.totp, lastStep: step } } }
-        : undefined,
-    );
-    return { user: after, mfa: { device: 'totp', at: this.options.now() } };
+    const after = await this.#change(trial, 'code used before', ({ user, secrets }) => {
+      const isUsed = (one: Device): boolean => one.secret === device.secret && one.lastStep < lastStep;
+      if (!secrets?.devices.some(isUsed)) return undefined;
+      const devices = secrets.devices.map((one) => (isUsed(one) ? { ...one, lastStep } : one));
+      return { user, secrets: { ...secrets, devices } };
+    });
+    return { user: after, mfa: { device: deviceId(user.name, device.name), at: this.options.now() } };
   }
 
   async #replacePassword(user: User, trial: Trial): Promise<Authenticated> {

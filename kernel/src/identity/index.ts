@@ -1,8 +1,10 @@
 export { Authenticator, type Authenticated, type Proof } from './authenticator.js';
+export { Enrolments } from './enrolments.js';
 export { Invitations, type Invitation } from './invitations.js';
 export { Lockout } from './lockout.js';
 export { oneTimePassword } from './password.js';
 export { type Report } from './report.js';
+export { SecondFactors } from './second-factors.js';
 export { totpCode, totpUri } from './totp.js';
 export { user, type User } from './user.js';
 export { UserService, type NewUser, type UserChange } from './user-service.js';

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { PosternError } from '@postern/plugin-sdk';
 import type { Sealer } from '../certificates/sealing.js';
-import { Collection, type Document, type Store } from '../storage/index.js';
+import { Collection, type Commit, type Document, type Store } from '../storage/index.js';
 import { newTotpSecret } from './totp.js';
 
 const purposes = ['invite', 'reset'] as const;
@@ -57,12 +57,11 @@ export class Invitations {
     return { user, purpose, expires: new Date(expires), totpSecret: totp.toString('utf8') };
   }
 
-  /** Uses a token up. Of two calls at once exactly one resolves. */
-  async take(token: string): Promise<void> {
+  /** What uses a token up, as part of the commit that does what it is for. Of two such commits exactly one succeeds. */
+  async use(token: string): Promise<Commit> {
     const { name, revision } = await this.#find(token);
-    await this.#links.delete(name, { revision }).catch((cause: unknown) => {
-      throw PosternError.is(cause) && cause.code === 'conflict' ? gone() : cause;
-    });
+    const key = this.#links.key(name);
+    return { check: [{ key, revision }], delete: [key] };
   }
 
   /** Ends every link of a user. */

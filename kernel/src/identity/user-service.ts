@@ -1,15 +1,17 @@
 import { PosternError } from '@postern/plugin-sdk';
+import type { Enrolments } from './enrolments.js';
 import { invitationMs, type Invitations } from './invitations.js';
 import type { Lockout } from './lockout.js';
 import { checkNewPassword, hashPassword } from './password.js';
 import type { Report } from './report.js';
 import { verifyTotp } from './totp.js';
-import type { User, UserSecrets } from './user.js';
+import { defaultDevice, type User, type UserSecrets } from './user.js';
 import type { UserStore } from './user-store.js';
 
 export interface UserServiceOptions {
   readonly store: UserStore;
   readonly invitations: Invitations;
+  readonly enrolments: Enrolments;
   readonly lockout: Lockout;
   readonly report: Report;
   readonly now: () => Date;
@@ -49,7 +51,7 @@ export class UserService {
 
   /** Creates a user whose one password must be replaced at the first login. */
   async createWithOneTimePassword(wanted: NewUser, password: string, by: string): Promise<void> {
-    await this.#create(wanted, { passwordHash: await hashPassword(password), oneTime: true }, by);
+    await this.#create(wanted, { passwordHash: await hashPassword(password), oneTime: true, devices: [] }, by);
   }
 
   /** Raises the generation where something is taken away, so that older certificates stop working. */
@@ -79,6 +81,7 @@ export class UserService {
       user: { ...user, activated: false, totp: false, generation: user.generation + 1 },
       secrets: undefined,
     }));
+    await this.options.enrolments.revoke(name);
     await this.options.lockout.clear(name);
     return this.#invite(name, 'reset', by);
   }
@@ -94,6 +97,7 @@ export class UserService {
     await this.options.report('user.deleted', { user: by, fields: { name } });
     await this.options.store.delete(name);
     await this.options.lockout.clear(name);
+    await this.options.enrolments.revoke(name);
     await this.options.invitations.revoke(name);
   }
 
@@ -108,18 +112,23 @@ export class UserService {
     const step = chosen.code === undefined ? undefined : verifyTotp(totpSecret, chosen.code, this.options.now());
     if (chosen.code !== undefined && step === undefined)
       throw PosternError.public('invalid_argument', 'the code is wrong; is the clock of the device right?');
+    const added = this.options.now().toISOString();
     const secrets: UserSecrets = {
       passwordHash: await hashPassword(chosen.password),
       oneTime: false,
-      ...(step !== undefined && { totp: { secret: totpSecret, lastStep: step } }),
+      devices: step === undefined ? [] : [{ name: defaultDevice, secret: totpSecret, lastStep: step, added }],
     };
     const changes = ['activated', 'password', ...(step === undefined ? [] : ['totp'])];
     await this.options.report('user.changed', { user: name, source, fields: { name, changes } });
-    await this.options.invitations.take(token);
-    return this.options.store.change(name, ({ user }) => ({
-      user: { ...user, activated: true, totp: step !== undefined, generation: user.generation + 1 },
-      secrets,
-    }));
+    // One commit: whoever is interrupted has the link and no password, or a password and no link.
+    return this.options.store.change(
+      name,
+      ({ user }) => ({
+        user: { ...user, activated: true, totp: step !== undefined, generation: user.generation + 1 },
+        secrets,
+      }),
+      () => this.options.invitations.use(token),
+    );
   }
 
   async #invite(

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PosternError } from '@postern/plugin-sdk';
 import type { Sealer } from '../certificates/sealing.js';
-import { Collection, type Document, type Put, type Store } from '../storage/index.js';
+import { Collection, type Commit, type Document, type Put, type Store } from '../storage/index.js';
 import { user, userSecrets, type User, type UserSecrets } from './user.js';
 
 const lastGeneration = z.strictObject({ generation: z.int().positive() });
@@ -54,29 +54,31 @@ export class UserStore {
   /**
    * Changes both documents in one commit: neither can be older than the other.
    * When others write them meanwhile, `change` is asked again with what they
-   * wrote. Rejects with `not_found`, and with what `change` throws.
+   * wrote. What `along` resolves with is part of the same commit, and asked for
+   * as often. Rejects with `not_found`, and with what the two throw.
    */
-  async change(name: string, change: (before: Changing) => Changed): Promise<User> {
+  async change(name: string, change: (before: Changing) => Changed, along?: () => Promise<Commit>): Promise<User> {
     for (let attempt = 1; ; attempt++)
       try {
-        return await this.#changeOnce(name, change);
+        return await this.#changeOnce(name, change, await along?.());
       } catch (cause) {
         if (!PosternError.is(cause) || cause.code !== 'conflict' || attempt === changeAttempts) throw cause;
       }
   }
 
-  async #changeOnce(name: string, change: (before: Changing) => Changed): Promise<User> {
+  async #changeOnce(name: string, change: (before: Changing) => Changed, along: Commit = {}): Promise<User> {
     const [before, secrets] = [await this.users.get(name), await this.#openSecrets(name)];
     if (!before) throw PosternError.public('not_found', `there is no user ${name}`);
     const after = change({ user: before.value, secrets: secrets?.value });
     const check = [
       { key: this.users.key(name), revision: before.revision },
       { key: this.#secrets.key(name), revision: secrets?.revision ?? 0 },
+      ...(along.check ?? []),
     ];
-    const put = [this.users.write(name, after.user)];
+    const put = [this.users.write(name, after.user), ...(along.put ?? [])];
     if (after.secrets) put.push(await this.#sealed(name, after.secrets));
-    const gone = !after.secrets && secrets ? { delete: [this.#secrets.key(name)] } : {};
-    await this.store.commit({ check, put, ...gone });
+    const gone = [...(along.delete ?? []), ...(!after.secrets && secrets ? [this.#secrets.key(name)] : [])];
+    await this.store.commit({ check, put, delete: gone });
     return after.user;
   }
 

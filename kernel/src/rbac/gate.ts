@@ -116,8 +116,7 @@ function elsewhere({ identity, source }: Subject, options: EffectiveOptions): Re
 function withoutSecondFactor({ identity }: Subject, options: EffectiveOptions): Refusal | undefined {
   if (!options.requireMfa || identity.mfa) return undefined;
   return refusal('mfa_required', 'mfa', 'the roles demand a second factor, the certificate was issued without one', {
-    remedy:
-      'your roles demand a second factor: ask an administrator for a reset link, which offers one, then log in again: psh login',
+    remedy: 'your roles demand a second factor: add one with psh mfa add, then log in again: psh login',
   });
 }
 

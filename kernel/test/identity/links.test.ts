@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { acceptInvite, createUser, getInvite, resetUser } from '../../src/api/contract/index.js';
+import { PosternError } from '@postern/plugin-sdk';
+import type { ApiClient } from '../../src/api/index.js';
+import { acceptInvite, createUser, getInvite, listUsers, resetUser } from '../../src/api/contract/index.js';
 import { totpCode } from '../../src/identity/index.js';
 import { verifyTotp } from '../../src/identity/totp.js';
 import type { TestCluster } from '../../../test/support/cluster.js';
+import { LineProcess } from '../cluster/line-process.js';
 import { reader, startLines } from '../cluster/line-world.js';
 
 const hour = 3_600_000;
@@ -71,6 +75,67 @@ describe('a link that lets somebody choose a password', () => {
       await assert.rejects(cluster.login('codes', { password, code: 'no' }), { code: /unauthenticated|locked/ });
     await assert.rejects(cluster.login('codes', { password, code: now() }), { code: 'locked' });
   });
+});
+
+describe('a link that is used when the process ends', () => {
+  it('is used up with the password set, or is good and nothing is set, wherever it ends', async () => {
+    await using cluster = await startLines({ roles: [reader()], users: {} });
+    const { store } = cluster.running.state;
+    const commit = store.commit.bind(store);
+    let wasAccepted = false;
+    for (let commits = 0; !wasAccepted; commits++) {
+      const name = `user${commits}`;
+      const { token } = await cluster.admin.call(createUser, { name, roles: ['reader'] });
+      let left = commits;
+      store.commit = async (one) => {
+        if (left === 0) throw new PosternError('unavailable', 'the process ended here');
+        left -= 1;
+        return commit(one);
+      };
+      const accepted = await cluster.admin.call(acceptInvite, { token, password }).then(
+        () => true,
+        () => false,
+      );
+      store.commit = commit;
+      assert.equal(await isConsistent(cluster.admin, { name, token }), accepted, `after ${commits} commits`);
+      wasAccepted = accepted;
+    }
+  });
+
+  it('is so after kill -9', async function () {
+    this.timeout(300_000);
+    const directory = await mkdtemp(join(tmpdir(), 'postern-links-'));
+    try {
+      const links: { name: string; token: string }[] = [];
+      {
+        await using first = await LineProcess.start({ directory });
+        await first.fill();
+        for (let index = 0; index < 20; index++) {
+          const name = `user${index}`;
+          links.push({ name, token: (await first.admin.call(createUser, { name, roles: ['reader'] })).token });
+        }
+        const answers = links.map(({ token }) => first.admin.call(acceptInvite, { token, password }));
+        await Promise.any(answers);
+        first.signal('SIGKILL');
+        await Promise.allSettled(answers);
+      }
+      await using second = await LineProcess.start({ directory });
+      for (const link of links) await isConsistent(second.admin, link);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  /** Whether the link was used. Fails where it is half used. */
+  async function isConsistent(admin: ApiClient, link: { readonly name: string; readonly token: string }) {
+    const user = (await admin.call(listUsers, {})).find(({ name }) => name === link.name);
+    const isGood = await admin.call(getInvite, { token: link.token }).then(
+      () => true,
+      () => false,
+    );
+    assert.equal(isGood, user?.activated === false, `${link.name} is half there`);
+    return !isGood;
+  }
 });
 
 describe('a code of RFC 6238', () => {

@@ -180,7 +180,7 @@ describe('what a user is told', () => {
     [
       'that a second factor is missing',
       () => denied({ a: { options: { require_mfa: true } } }),
-      'your roles demand a second factor: ask an administrator for a reset link, which offers one, then log in again: psh login',
+      'your roles demand a second factor: add one with psh mfa add, then log in again: psh login',
     ],
     [
       'no more than that the decision failed',

@@ -14,6 +14,7 @@ export {
 export { endpoint, verbs, type Access, type Endpoint, type InputOf, type OutputOf, type Verb } from './endpoint.js';
 export { createLock, deleteLock, listLocks, lockTarget, lockView } from './locks.js';
 export { getMe, identityView, issued, login, userName } from './login.js';
+export { addDevice, confirmDevice, deviceView, listDevices, removeDevice } from './mfa.js';
 export { endSession, getRecordingFile, listRecordings, listSessions, recordingView, sessionView } from './sessions.js';
 export {
   acceptInvite,

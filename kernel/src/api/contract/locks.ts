@@ -4,9 +4,15 @@ import { seconds } from './login.js';
 
 /** Exactly one member is set. */
 export const lockTarget = z
-  .strictObject({ user: z.string().optional(), role: z.string().optional(), serial: z.string().optional() })
+  .strictObject({
+    user: z.string().optional(),
+    role: z.string().optional(),
+    serial: z.string().optional(),
+    /** As events name it: `user/device`. */
+    mfa_device: z.string().optional(),
+  })
   .refine((target) => Object.values(target).filter((value) => value !== undefined).length === 1, {
-    message: 'name exactly one of user, role and serial',
+    message: 'name exactly one of user, role, serial and mfa_device',
   });
 
 export const lockView = z.object({

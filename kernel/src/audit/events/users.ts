@@ -37,6 +37,17 @@ export const userEvents = {
     changes: field.public(z.array(z.string())),
     generation: field.public(z.int().nonnegative().optional()),
   }),
+  'user.mfa_added': event(
+    'A user added a device that shows codes, by password, a code of it, and one of an earlier device.',
+    {
+      name: field.public(name),
+      device: field.public(z.string()),
+    },
+  ),
+  'user.mfa_removed': event('A user removed a device that shows codes. Certificates issued before stop working.', {
+    name: field.public(name),
+    device: field.public(z.string()),
+  }),
   'user.deleted': event('An account was removed.', { name: field.public(name) }),
   'user.invited': event('Somebody may set up an account through a link.', {
     name: field.public(name),

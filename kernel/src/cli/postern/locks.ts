@@ -12,21 +12,23 @@ export interface NewLockOptions extends Options {
   readonly user?: string;
   readonly role?: string;
   readonly serial?: string;
+  readonly mfaDevice?: string;
   readonly message?: string;
   /** Seconds. */
   readonly ttl?: number;
 }
 
-export async function add({ user, role, serial, message = '', ttl, ...options }: NewLockOptions): Promise<void> {
-  const target = { user, role, serial };
+export async function add(lock: NewLockOptions): Promise<void> {
+  const { user, role, serial, mfaDevice, message = '', ttl, ...options } = lock;
+  const target = { user, role, serial, mfa_device: mfaDevice };
   if (Object.values(target).filter((value) => value !== undefined).length !== 1)
-    throw PosternError.public('invalid_argument', 'lock exactly one of --user, --role and --serial');
-  const lock = await withAdmin(options, (client) =>
+    throw PosternError.public('invalid_argument', 'lock exactly one of --user, --role, --serial and --mfa-device');
+  const made = await withAdmin(options, (client) =>
     client.call(createLock, { target, message, ...(ttl !== undefined && { ttl }) }),
   );
-  if (options.format !== 'table') return showValue(lock, options.format);
+  if (options.format !== 'table') return showValue(made, options.format);
   process.stdout.write(
-    `${targetText(lock)} locked by ${lock.id}; sessions are cut. Remove: postern lock rm ${lock.id}\n`,
+    `${targetText(made)} locked by ${made.id}; sessions are cut. Remove: postern lock rm ${made.id}\n`,
   );
 }
 
@@ -56,5 +58,5 @@ export async function remove(id: string, options: Options): Promise<void> {
 
 const targetText = ({ target }: z.output<typeof lockView>): string =>
   Object.entries(target)
-    .flatMap(([name, value]) => (value === undefined ? [] : `${name} ${value}`))
+    .flatMap(([name, value]) => (value === undefined ? [] : `${name.replace('_', ' ')} ${value}`))
     .join(', ');

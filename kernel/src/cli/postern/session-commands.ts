@@ -14,6 +14,7 @@ export function addSessionCommands(program: Command): void {
   );
   adminCommand(sessions, 'end', 'End a live session.')
     .argument('<id>')
+    .option('--mfa-device <user/device>', 'a second factor, as the event of its addition names it')
     .option('--message <text>', 'what the user is told')
     .action(action(async () => (await import('../sessions/end.js')).end));
   const recordings = program.command('recordings').description('Recordings of sessions.');
@@ -28,12 +29,17 @@ const lockHelp = `
 Examples:
   $ postern lock add --user=mallory --message="call security"
   $ postern lock add --role=contractor --ttl=8h
+  $ postern lock add --mfa-device=alice/phone --message="your phone was reported stolen"
 `;
 
 function addLockCommands(program: Command): void {
   const locks = program.command('lock').description('Locks cut sessions at once and refuse new ones.');
   const load = () => import('./locks.js');
-  adminCommand(locks, 'add', 'Lock out a user, everybody with a role, or one certificate.')
+  adminCommand(
+    locks,
+    'add',
+    'Lock out a user, everybody with a role, one certificate, or what was opened with one second factor.',
+  )
     .option('--user <name>')
     .option('--role <name>')
     .option('--serial <number>', 'of a certificate')

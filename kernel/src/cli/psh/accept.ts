@@ -4,8 +4,8 @@ import { authClient } from '../profile/auth-connection.js';
 import { addressText, proxyAddress } from '../profile/proxy-address.js';
 import { askNewPassword } from '../prompt/new-password.js';
 import { openPrompter } from '../prompt/open-prompter.js';
-import type { Prompter } from '../prompt/prompter.js';
 import { chooseCluster } from './choose-cluster.js';
+import { showSeed } from './show-seed.js';
 
 /** `psh accept`: chooses a password, and enrols a second factor for whoever wants one. */
 export async function accept(link: string, options: { readonly caPin?: string }): Promise<void> {
@@ -16,7 +16,9 @@ export async function accept(link: string, options: { readonly caPin?: string })
   using prompter = openPrompter();
   if (prompter.interactive) process.stderr.write(`Welcome to ${cluster.name}, ${invite.user}. Choose a password.\n`);
   const password = await askNewPassword(prompter);
-  const code = await enrol(invite.totp, prompter);
+  process.stderr.write('\nFor a second factor, add this to your authenticator application:\n\n');
+  await showSeed(invite.totp);
+  const code = (await prompter.ask('Code that it shows (empty: no second factor)')).trim();
   const { user, totp } = await client.call(acceptInvite, { token, password, ...(code !== '' && { code }) });
   const factor = totp ? 'with a second factor' : 'without a second factor';
   const pin = options.caPin === undefined ? '' : ` --ca-pin=${options.caPin}`;
@@ -24,18 +26,6 @@ export async function accept(link: string, options: { readonly caPin?: string })
     `${user} is ready, ${factor}. Log in:\n\n` +
       `    psh login --proxy=${addressText(cluster.proxy)}${pin} --user=${user}\n`,
   );
-}
-
-/** Shows the secret to whoever answers, and resolves with a code of it, or with nothing to go without. */
-async function enrol(
-  { secret, uri }: { readonly secret: string; readonly uri: string },
-  prompter: Prompter,
-): Promise<string> {
-  process.stderr.write(
-    `\nFor a second factor, add this to your authenticator application:\n\n` +
-      `    secret  ${secret}\n    link    ${uri}\n\n`,
-  );
-  return (await prompter.ask('Code that it shows (empty: no second factor)')).trim();
 }
 
 function parseLink(link: string): { readonly proxy: string; readonly token: string } {

@@ -3,6 +3,7 @@ import { actionWith } from '../action.js';
 import { asProgram } from '../run-program.js';
 import { addAccessCommands } from './access-commands.js';
 import { addLoginCommands } from './login-commands.js';
+import { addMfaCommands } from './mfa-commands.js';
 import { addNativeCommands } from './native-commands.js';
 import type { PshProduct } from './product.js';
 import { addRecordingCommands } from './recording-commands.js';
@@ -29,6 +30,7 @@ export function pshProgram(product: PshProduct): Command {
       if (home !== undefined) process.env['POSTERN_HOME'] = home;
     });
   addLoginCommands(program, product);
+  addMfaCommands(program);
   addAccessCommands(program, product);
   addNativeCommands(program, product);
   addRecordingCommands(program, product);

@@ -92,7 +92,7 @@ describe('the pages of a cluster', () => {
     const spaced = `${code.slice(0, 3)} ${code.slice(3)}`;
     assert.equal((await tom.login({ user: name, password: testPassword, code: spaced })).status, 303);
     const { fields } = await cluster.event({ user: name, types: ['user.login'] });
-    assert.deepEqual([fields['mfa'], fields['via']], ['totp', 'web']);
+    assert.deepEqual([fields['mfa'], fields['via']], ['tom/totp', 'web']);
   });
 
   it('let somebody with a one-time password choose another one', async () => {
