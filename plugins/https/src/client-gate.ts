@@ -1,7 +1,7 @@
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { PosternError } from '@postern/plugin-sdk';
 import { BodyTracker, HeadCollector } from '@postern/plugin-sdk/http1';
-import { plainHead, readClientRequest, type ClientRequest } from './client-request.js';
+import { readClientRequest, type ClientRequest } from './client-request.js';
 import { GateTimer, type GateTimes } from './gate-timer.js';
 
 /** How much of the next requests may lie here while one is answered. */
@@ -9,10 +9,16 @@ const maxAhead = 65_536;
 
 type Done = (cause?: Error | null) => void;
 
+/** Takes the body of a request, framed as it was sent. */
+export interface BodySink {
+  /** False where it can take no more for now; then it calls {@link ClientGate.flow}. */
+  push(chunk: Buffer): boolean;
+}
+
 /** What happens with the requests. */
 export interface GateHandler {
-  /** Node's server will be given a request in a moment. */
-  onRequest(request: ClientRequest): void;
+  /** Answers where the body goes; a request that has none needs no place for it. */
+  onRequest(request: ClientRequest): BodySink | undefined;
   /** The client's stream is the handler's from now on; `ahead` is what was read of it. */
   onWebSocket(request: ClientRequest, ahead: Buffer): void;
 }
@@ -22,13 +28,12 @@ export interface GateOptions extends GateTimes {
 }
 
 /**
- * Stands between a client and Node's HTTP server. Everything that the client
- * says is read strictly here, one request at a time: the server is given heads
- * that were written anew, and the next request only when the one before it has
+ * Stands before a client. Everything that it says is read strictly here, one
+ * request at a time: the next one is handed out only when the one before it has
  * been answered. Keeps reading meanwhile, since a client that goes away can
  * only be noticed by reading.
  */
-export class ClientGate extends Duplex {
+export class ClientGate {
   /** The request that is being answered. */
   current: ClientRequest | undefined;
   /** The one before, where none is. */
@@ -36,16 +41,20 @@ export class ClientGate extends Duplex {
   /** What the client has sent of its content, and what it was sent for it. */
   bytesIn = 0;
   bytesOut = 0;
-  /** Resolves when nothing more can come of this connection; rejects with what was wrong with it. */
+  /** Nothing more can come of this connection. */
+  ended = false;
+  /** Resolves then; rejects with what was wrong with it. */
   readonly over: Promise<void>;
-  #end!: { resolve(): void; reject(cause: unknown): void };
+  #settle!: { resolve(): void; reject(cause: unknown): void };
   readonly #timer: GateTimer;
-  #collector: HeadCollector;
+  readonly #collector: HeadCollector;
   #body: BodyTracker | undefined;
+  #sink: BodySink | undefined;
   #state: 'head' | 'body' | 'waiting' | 'raw' = 'head';
   #ahead: Buffer[] = [];
   #aheadBytes = 0;
-  #ended = false;
+  /** The client has ended its half. */
+  #halfClosed = false;
   #silent = false;
   #owed: boolean | undefined;
   #handler: GateHandler | undefined;
@@ -54,11 +63,9 @@ export class ClientGate extends Duplex {
 
   constructor(
     private readonly client: Duplex,
-    private readonly options: GateOptions,
+    options: GateOptions,
   ) {
-    super({ allowHalfOpen: true });
-    this.on('error', () => {});
-    this.over = new Promise((resolve, reject) => (this.#end = { resolve, reject }));
+    this.over = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.over.catch(() => {});
     this.#collector = new HeadCollector(options.maxHeadBytes);
     this.#timer = new GateTimer(options, (cause) => this.#finish(cause));
@@ -97,42 +104,47 @@ export class ClientGate extends Duplex {
     return this.#owed ?? (this.current !== undefined && this.bytesOut === 0);
   }
 
+  /** Says something to the client. False where it is slow: see {@link drained}. */
+  write(chunk: Buffer, done?: Done): boolean {
+    if (this.#silent || this.client.destroyed) {
+      done?.();
+      return true;
+    }
+    this.bytesOut += chunk.length;
+    return this.client.write(chunk, done);
+  }
+
+  /** Calls once when a slow client takes more; never where it goes away instead. */
+  drained(then: () => void): void {
+    this.client.once('drain', then);
+  }
+
+  /** The sink can take more of the body. */
+  flow(): void {
+    if (this.#state !== 'body' || this.ended) return;
+    if (this.client.isPaused()) this.#timer.await('body');
+    this.client.resume();
+  }
+
+  /** Ends the connection. */
+  end(): void {
+    this.#finish();
+  }
+
   /** Ends the connection for a reason. */
   fail(cause: unknown): void {
     this.#finish(cause);
   }
 
-  /** Nothing that the server still says reaches the client. */
+  /** Nothing that is still said reaches the client. */
   silence(): void {
     this.#silent = true;
     this.#finish();
   }
 
-  override _read(): void {
-    if (this.#state === 'body' && this.#body) this.#flow();
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
-    if (this.#silent || this.client.destroyed) return done();
-    this.bytesOut += chunk.length;
-    this.client.write(chunk, done);
-  }
-
-  override _final(done: Done): void {
-    done();
-    this.#finish();
-  }
-
-  override _destroy(cause: Error | null, done: Done): void {
-    this.#timer.stop();
-    if (this.#state !== 'raw') this.#detach();
-    this.#end.resolve();
-    done(cause);
-  }
-
   #take(chunk: Buffer): void {
     try {
-      for (let at = 0; at < chunk.length;) at = this.#step(chunk, at);
+      for (let at = 0; at < chunk.length && !this.ended;) at = this.#step(chunk, at);
     } catch (cause) {
       this.#finish(cause);
     }
@@ -148,14 +160,16 @@ export class ClientGate extends Duplex {
   }
 
   #inHead(chunk: Buffer, at: number): number {
-    if (this.#collector.empty) this.#timer.await('head');
+    const begins = this.#collector.empty;
     const found = this.#collector.take(chunk, at);
-    if (!found) return chunk.length;
+    if (!found) {
+      if (begins) this.#timer.await('head');
+      return chunk.length;
+    }
     this.#timer.stop();
     this.last = this.current = readClientRequest(found.head);
     this.bytesIn = this.bytesOut = 0;
-    const { framing } = this.current;
-    this.#body = new BodyTracker(framing, { trailers: true });
+    this.#body = new BodyTracker(this.current.framing, { trailers: true });
     this.#state = 'waiting';
     this.#onFirst?.();
     // Whoever is not let in is not read any further; the rest lies ahead.
@@ -171,8 +185,7 @@ export class ClientGate extends Duplex {
       queueMicrotask(() => this.#handler?.onWebSocket(request, this.#takeAhead()));
       return;
     }
-    this.#handler?.onRequest(request);
-    this.push(plainHead(request));
+    this.#sink = this.#handler?.onRequest(request);
     if (this.#body?.done === true) return;
     this.#state = 'body';
     this.#timer.await('body');
@@ -182,12 +195,12 @@ export class ClientGate extends Duplex {
   #inBody(body: BodyTracker, chunk: Buffer, at: number): number {
     const end = body.take(chunk, at);
     this.bytesIn = body.bytes;
-    const more = this.push(chunk.subarray(at, end));
+    const more = this.#sink?.push(chunk.subarray(at, end));
     if (body.done) {
       this.#timer.stop();
       this.#state = 'waiting';
       this.#next();
-    } else if (more) this.#timer.await('body');
+    } else if (more !== false) this.#timer.await('body');
     else {
       this.#timer.stop();
       this.client.pause();
@@ -195,27 +208,20 @@ export class ClientGate extends Duplex {
     return end;
   }
 
-  /** The server can take more of the body. */
-  #flow(): void {
-    if (this.client.isPaused()) this.#timer.await('body');
-    this.client.resume();
-  }
-
   #next(): void {
-    if (this.current || this.#state !== 'waiting' || this.destroyed) return;
+    if (this.current || this.#state !== 'waiting' || this.ended) return;
     this.#state = 'head';
     this.#body = undefined;
     this.#timer.await('idle');
     this.#replay();
-    if (this.#ended && this.#state === 'head') this.#finish();
+    if (this.#halfClosed && this.#state === 'head') this.#finish();
   }
 
   /** What was read ahead is looked at as if it came now. */
   #replay(): void {
-    const ahead = this.#takeAhead();
-    if (ahead.length > 0) this.#take(ahead);
-    if (this.#aheadBytes < maxAhead && !this.destroyed) this.client.resume();
-    if (this.#ended && this.#state === 'body') this.#finish();
+    if (this.#aheadBytes > 0) this.#take(this.#takeAhead());
+    if (this.#aheadBytes < maxAhead && !this.ended && this.client.isPaused()) this.client.resume();
+    if (this.#halfClosed && this.#state === 'body') this.#finish();
   }
 
   #takeAhead(): Buffer {
@@ -227,15 +233,18 @@ export class ClientGate extends Duplex {
 
   /** A client may end its half and still wait for an answer, though not for long: most have simply gone. */
   #onEnd(): void {
-    this.#ended = true;
+    this.#halfClosed = true;
     if (this.#state !== 'waiting' || !this.current) return this.#finish();
     this.#timer.await('answer');
   }
 
   #finish(cause?: unknown): void {
+    if (this.ended) return;
     this.#owed = (cause !== undefined && this.#state === 'head') || this.owed;
-    if (cause === undefined) this.#end.resolve();
-    else this.#end.reject(cause);
-    this.destroy();
+    this.ended = true;
+    this.#timer.stop();
+    if (this.#state !== 'raw') this.#detach();
+    if (cause === undefined) this.#settle.resolve();
+    else this.#settle.reject(cause);
   }
 }

@@ -20,6 +20,8 @@ export interface ClientRequest {
   readonly close: boolean;
   /** It asks for a WebSocket, and does so properly. */
   readonly websocket: boolean;
+  /** Nothing follows the head. */
+  readonly bare: boolean;
 }
 
 /** Methods that are no business of an application, or would show it what we add. */
@@ -36,6 +38,7 @@ export function readClientRequest(bytes: Buffer): ClientRequest {
     framing,
     close,
     continues: expectation(head),
+    bare: framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0),
     websocket: framing.kind === 'none' && isHandshake(head, upgrade),
   };
 }

@@ -1,231 +1,181 @@
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { PosternError, type ClientLink, type Denial, type Grant, type SessionContext } from '@postern/plugin-sdk';
-import { AssertionSource } from './assertion-source.js';
-import type { ClientGate, GateHandler } from './client-gate.js';
+import { PosternError, type Denial } from '@postern/plugin-sdk';
+import { Admission, type AdmissionOptions, type Admitted } from './admission.js';
+import { BareExchange } from './bare-exchange.js';
+import type { BodySink, ClientGate, GateHandler } from './client-gate.js';
 import type { ClientRequest } from './client-request.js';
-import { requestFields } from './forwarded-headers.js';
-import { Forwarder } from './forwarder.js';
-import { type Journal } from './journal.js';
-import type { Https } from './protocol.js';
-import { refusalOf } from './refusal.js';
-import { readRequestPath, type RequestPath } from './request-path.js';
-import { TargetAgent } from './target-agent.js';
+import type { Places } from './forwarded-headers.js';
+import type { Completion } from './journal.js';
+import { encodeRefusal, refusalOf } from './refusal.js';
+import type { Answered } from './response-passage.js';
+import { ServedByNode, type Ended } from './served-by-node.js';
+import { UpstreamConnections } from './upstream-connections.js';
 import { connectTarget, hostOf } from './upstream.js';
 import { WebSocketPassage } from './web-socket.js';
-import type { HeaderFields } from '@postern/plugin-sdk/http1';
 
-export interface ConversationOptions {
-  readonly context: SessionContext<Https>;
-  readonly grant: Grant<Https>;
-  readonly client: ClientLink;
+export interface ConversationOptions extends AdmissionOptions {
   readonly gate: ClientGate;
-  readonly journal: Journal;
-  /** Values of the resource's `secret_headers`. */
-  readonly secrets: Readonly<Record<string, string>>;
-}
-
-/** A request that was decided and recorded, ready to be forwarded. */
-interface Admitted {
-  readonly path: string;
-  readonly fields: HeaderFields;
-  readonly sequence: number;
-  readonly began: number;
 }
 
 /** All requests of one connection. */
 export class Conversation implements GateHandler, AsyncDisposable {
-  readonly #server: http.Server;
-  readonly #agent: TargetAgent;
-  readonly #forwarder: Forwarder;
-  readonly #assertions: AssertionSource;
-  #sequence = 0;
+  readonly #connections: UpstreamConnections;
+  readonly #places: Places;
+  readonly #responseMs: number;
+  readonly #exchange: BareExchange;
+  readonly #admission: Admission;
+  /** For requests that not every connection has. */
+  #node: ServedByNode | undefined;
   #passage: WebSocketPassage | undefined;
-  #request: ClientRequest | undefined;
+  /** The request that is being answered. */
+  #serving: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: ConversationOptions) {
-    const { context, grant } = options;
-    const { spec } = context.resource;
+    const { context, grant, gate } = options;
     const { config, signal } = context;
+    const { spec } = context.resource;
     const timeoutMs = config.connect_timeout_seconds * 1000;
-    this.#agent = new TargetAgent(() => connectTarget({ spec, timeoutMs, signal, dial: () => grant.dial() }));
-    this.#forwarder = new Forwarder({
-      agent: this.#agent,
-      responseMs: config.response_timeout_seconds * 1000,
+    this.#connections = new UpstreamConnections(() => connectTarget({ spec, grant, timeoutMs, signal }));
+    this.#places = {
       hosts: [hostOf(spec), `${spec.host}:${spec.port}`, spec.host].map((name) => name.toLowerCase()),
       prefix: spec.path_prefix,
-    });
-    this.#assertions = new AssertionSource(grant.credentials, spec.assertion.audience ?? context.resource.name);
-    // The gate has limits and time-outs of its own, which are stricter; what comes here has passed it.
-    this.#server = http.createServer(
-      { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 },
-      (request, response) => void this.#serve(request, response),
-    );
-    this.#server.timeout = 0;
-    this.#server.on('clientError', (cause) => void options.gate.destroy(cause));
+    };
+    this.#responseMs = config.response_timeout_seconds * 1000;
+    this.#admission = new Admission(options);
+    const { responseMs, places, connections } = this.#way;
+    this.#exchange = new BareExchange({ gate, connections, places, responseMs });
+  }
+
+  get #way() {
+    return { connections: this.#connections, places: this.#places, responseMs: this.#responseMs };
   }
 
   /** Resolves when the connection is over; rejects with what was wrong with it. */
   async run(): Promise<void> {
     const { gate } = this.options;
-    this.#server.emit('connection', gate);
     gate.start(this);
-    await gate.over;
-    await this.#websocket;
+    try {
+      await gate.over;
+    } finally {
+      this.#connections.destroy();
+      this.#node?.close();
+      await this.#serving;
+    }
   }
 
-  #websocket: Promise<void> | undefined;
-
-  /** The WebSocket that the connection has become. */
-  get passage(): WebSocketPassage | undefined {
-    return this.#passage;
-  }
-
-  onRequest(request: ClientRequest): void {
-    this.#request = request;
+  onRequest(request: ClientRequest): BodySink | undefined {
+    if (request.head.version === '1.1' && request.bare) {
+      this.#serving = this.#serve(request);
+      return undefined;
+    }
+    this.#node ??= new ServedByNode({
+      ...this.#way,
+      gate: this.options.gate,
+      admit: (wanted) => this.#admission.admit(wanted),
+      refused: (cause) => this.#noteRefusal(cause),
+      ended: (admitted, ended) => this.#ended(admitted, ended),
+    });
+    return this.#node.serve(request);
   }
 
   onWebSocket(request: ClientRequest, ahead: Buffer): void {
-    this.#websocket = this.#tunnel(request, ahead);
+    const { gate } = this.options;
     // Whoever waits for the gate learns it from there.
-    this.#websocket.then(
-      () => this.options.gate.destroy(),
-      (cause: unknown) => this.options.gate.fail(cause),
+    this.#serving = this.#tunnel(request, ahead).then(
+      () => gate.end(),
+      (cause: unknown) => gate.fail(cause),
     );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#agent.destroy();
-    this.#server.close();
-    this.#server.closeAllConnections();
+    this.#connections.destroy();
+    this.#node?.close();
     this.options.gate.silence();
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(wanted: ClientRequest): Promise<void> {
     const { gate } = this.options;
-    const wanted = this.#request;
-    if (!wanted) return void response.destroy();
-    response.on('error', () => {});
-    const closed = new Promise<void>((resolve) => response.once('close', resolve));
     let admitted: Admitted | undefined;
+    let answered: Answered | undefined;
     try {
-      admitted = await this.#admit(wanted);
-      if (!response.destroyed) {
-        if (wanted.continues) response.writeContinue();
-        const { head, framing, close } = wanted;
-        const bodyLength = framing.kind === 'length' ? framing.length : undefined;
-        const body = framing.kind === 'length' || framing.kind === 'chunked' ? framing.kind : 'none';
-        request.method = head.method;
-        await this.#forwarder.forward({ request, response, ...admitted, body, bodyLength, close });
-      }
+      admitted = await this.#admission.admit(wanted);
+      if (!gate.ended) answered = await this.#answer(wanted, admitted);
     } catch (cause) {
-      this.#answer(response, wanted, cause);
+      this.#refuse(wanted, cause);
     }
-    await closed;
-    await this.#completed(admitted, response.headersSent ? response : undefined);
-    gate.answered();
+    if (admitted) await this.#ended(admitted, answered ?? { complete: false });
+    if (wanted.close) gate.end();
+    else gate.answered();
   }
 
-  /** Decides and records a request. Rejects where it must not be forwarded. */
-  async #admit(wanted: ClientRequest): Promise<Admitted> {
-    const { context, grant, client, journal } = this.options;
-    const { head } = wanted;
-    const { spec } = context.resource;
-    const began = performance.now();
-    const path = readRequestPath(head.target, spec.path_parameters);
-    for (const reading of path.readings) {
-      const hold = grant.check({ method: head.method, path: reading });
-      if (hold) await hold;
-    }
-    const sequence = (this.#sequence += 1);
-    await journal.request(this.#fields(wanted, path, sequence));
-    const more = {
-      ...spec.headers,
-      ...this.options.secrets,
-      ...(spec.assertion.enabled && { [spec.assertion.header]: await this.#assertions.current() }),
-    };
-    const told = { host: hostOf(spec), user: grant.identity.user, source: client.source, more };
-    return { path: `${spec.path_prefix ?? ''}${path.forwarded}`, fields: requestFields(head, told), sequence, began };
+  async #answer({ head, framing, close }: ClientRequest, { path, fields }: Admitted): Promise<Answered> {
+    const length = framing.kind === 'length' ? fields.with({ name: 'Content-Length', value: '0' }) : fields;
+    const answered = await this.#exchange.run({ method: head.method, path, fields: length, close });
+    if ('rest' in answered) throw new PosternError('internal', 'a protocol was changed for which nobody asked');
+    return answered;
   }
 
-  #fields({ head, websocket }: ClientRequest, { readings: [path], query }: RequestPath, sequence: number) {
-    const { config } = this.options.context;
-    const cut = (text: string | undefined, most: number): string | undefined => text?.slice(0, most);
-    const [host] = head.fields.all('host');
-    const [agent] = head.fields.all('user-agent');
-    const shown = cut(query, config.max_query_characters);
-    return {
-      connection: this.options.client.connection,
-      sequence,
-      method: head.method,
-      path,
-      ...(shown !== undefined && shown !== '' && { query: shown }),
-      ...(host !== undefined && { host: cut(host, 256) }),
-      ...(agent !== undefined && { agent: cut(agent, 256) }),
-      ...(websocket && { upgrade: 'websocket' as const }),
-      ...(shown !== query && { truncated: true }),
-    };
+  #refuse({ head, close }: ClientRequest, cause: unknown): void {
+    const { gate, context } = this.options;
+    // Of a session that is being cut the last word is that of the denial.
+    if (context.signal.aborted || gate.ended) return;
+    const error = this.#noteRefusal(cause);
+    gate.write(encodeRefusal(refusalOf(error, head.fields.get('accept')), head.method, close));
   }
 
-  #answer(response: ServerResponse, { head }: ClientRequest, cause: unknown): void {
-    const { context } = this.options;
-    // The session is being cut: the last word is that of the denial.
-    if (context.signal.aborted || response.destroyed) return;
-    if (response.headersSent) return void response.destroy();
+  #noteRefusal(cause: unknown): PosternError {
     const error = PosternError.from(cause);
-    context.log.debug('a request was refused', { cause: error.message });
-    const { status, phrase, headers, body } = refusalOf(error, head.fields.all('accept')[0]);
-    for (const name of response.getHeaderNames()) response.removeHeader(name);
-    response.writeHead(status, phrase, headers);
-    response.end(head.method === 'HEAD' ? undefined : body);
+    this.options.context.log.debug('a request was refused', { cause: error.message });
+    return error;
   }
 
-  async #completed(admitted: Admitted | undefined, response: ServerResponse | undefined): Promise<void> {
-    if (!admitted) return;
-    const { gate, journal, client, context } = this.options;
-    const type = response?.getHeader('content-type');
-    await Promise.resolve(
-      journal.completed({
-        connection: client.connection,
-        sequence: admitted.sequence,
-        ...(response && { status: response.statusCode }),
-        bytesIn: gate.bytesIn,
-        bytesOut: gate.bytesOut,
-        durationMs: Math.round(performance.now() - admitted.began),
-        ...(typeof type === 'string' && { type: type.slice(0, 128) }),
-        complete: response?.writableFinished === true,
-      }),
-    ).catch((cause: unknown) => context.log.warn('a recording has a gap', { cause: PosternError.from(cause).message }));
+  async #ended({ sequence, began }: Admitted, ended: Ended): Promise<void> {
+    const { gate, client } = this.options;
+    await this.#complete({
+      connection: client.connection,
+      sequence,
+      ...(ended.status !== undefined && { status: ended.status }),
+      bytesIn: gate.bytesIn,
+      bytesOut: gate.bytesOut,
+      durationMs: Math.round(performance.now() - began),
+      ...(ended.type !== undefined && { type: ended.type.slice(0, 128) }),
+      complete: ended.complete,
+    });
+  }
+
+  async #complete(completion: Completion): Promise<void> {
+    const { journal, context } = this.options;
+    try {
+      const hold = journal.completed(completion);
+      if (hold) await hold;
+    } catch (cause) {
+      context.log.warn('a recording has a gap', { cause: PosternError.from(cause).message });
+    }
   }
 
   async #tunnel(wanted: ClientRequest, ahead: Buffer): Promise<void> {
-    const { context, client, journal } = this.options;
-    const { path, fields, sequence, began } = await this.#admit(wanted);
+    const { context, client } = this.options;
+    const { path, fields, sequence, began } = await this.#admission.admit(wanted);
+    const { connections, places } = this.#way;
     const passage = new WebSocketPassage({
-      agent: this.#agent,
+      exchange: this.#exchange,
+      connections,
+      places,
       client: client.stream,
       head: wanted.head,
       ahead,
       path,
       fields,
-      responseMs: context.config.response_timeout_seconds * 1000,
       signal: context.signal,
     });
     this.#passage = passage;
     let complete = false;
     try {
-      await passage.run();
-      complete = true;
+      complete = await passage.run();
     } finally {
       const { bytesIn, bytesOut, status } = passage;
-      await journal.completed({
-        connection: client.connection,
-        sequence,
-        ...(status !== undefined && { status }),
-        bytesIn,
-        bytesOut,
-        durationMs: Math.round(performance.now() - began),
-        complete,
-      });
+      const durationMs = Math.round(performance.now() - began);
+      const known = { connection: client.connection, sequence, bytesIn, bytesOut, durationMs, complete };
+      await this.#complete({ ...known, ...(status !== undefined && { status }) });
     }
   }
 

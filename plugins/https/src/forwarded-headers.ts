@@ -43,26 +43,41 @@ export function requestFields({ fields }: RequestHead, { host, user, source, mor
     );
 }
 
+/** The application's own names, in lower case, and where it begins: what redirects are freed of. */
+export interface Places {
+  readonly hosts: readonly string[];
+  readonly prefix: string | undefined;
+}
+
 /**
  * The fields of an application's response, as they go on: without those that
  * concern its connection, those that its `Connection` names, and what would
- * lead clients past us. Leaves out what could not stand in a head.
+ * lead clients past us.
  */
-export function responseFields(raw: readonly string[]): HeaderFields {
-  const pairs: { name: string; value: string }[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const [name = '', value = ''] = [raw[at], raw[at + 1]];
-    if (isToken(name) && isFieldValue(value)) pairs.push({ name, value });
-  }
-  const fields = new HeaderFields(pairs);
+export function responseFields(fields: HeaderFields, { hosts, prefix }: Places): HeaderFields {
   const named = new Set(fields.tokens('connection').map((name) => name.replaceAll('_', '-')));
   named.delete('content-length');
-  return fields.without(
+  const kept = fields.without(
     (name) =>
       (name !== 'content-length' && name !== 'trailer' && ofConnection.has(name)) ||
       named.has(name) ||
       name === 'alt-svc',
   );
+  const location = kept.get('location');
+  if (location === undefined) return kept;
+  return kept
+    .without((name) => name === 'location')
+    .with({ name: 'Location', value: clientLocation(location, hosts, prefix) });
+}
+
+/** As Node gives them. Leaves out what could not stand in a head. */
+export function rawFields(raw: readonly string[]): HeaderFields {
+  const pairs: { name: string; value: string }[] = [];
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const [name = '', value = ''] = [raw[at], raw[at + 1]];
+    if (isToken(name) && isFieldValue(value)) pairs.push({ name, value });
+  }
+  return new HeaderFields(pairs);
 }
 
 /** As Node takes them: one value, or several for a name that stands there several times. */
@@ -79,10 +94,9 @@ export function headerRecord(fields: HeaderFields): Record<string, string | stri
 /** Fields behind a body that may be passed on: none that a reader must know before it, and none of ours. */
 export function trailerFields(raw: readonly string[]): readonly (readonly [string, string])[] {
   const before = new Set(['host', 'authorization', 'cookie', 'set-cookie', 'content-encoding', 'content-type']);
-  return [...responseFields(raw)]
-    .filter(({ name }) => !ownHeader(name) && !ofConnection.has(name.toLowerCase().replaceAll('_', '-')))
-    .filter(({ name }) => !before.has(name.toLowerCase().replaceAll('_', '-')))
-    .map(({ name, value }) => [name, value] as const);
+  return [...rawFields(raw).without((name) => ownHeader(name) || ofConnection.has(name) || before.has(name))].map(
+    ({ name, value }) => [name, value] as const,
+  );
 }
 
 /** A redirect to the application's own address, as a client can follow it: without the address and the prefix. */

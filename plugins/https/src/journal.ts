@@ -27,10 +27,10 @@ export class Journal {
     private readonly recording: Pick<Recording, 'mark'>,
   ) {}
 
-  /** Resolves when the request may be forwarded. */
-  async request(fields: RequestFields): Promise<void> {
-    await this.audit.emit('request', fields);
-    await this.recording.mark('request', fields);
+  /** Nothing where the request may be forwarded at once, else a promise of that moment. */
+  request(fields: RequestFields): Hold {
+    const told = this.audit.emit('request', fields);
+    return told ? told.then(() => this.recording.mark('request', fields)) : this.recording.mark('request', fields);
   }
 
   completed(completion: Completion): Hold {

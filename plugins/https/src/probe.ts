@@ -1,36 +1,27 @@
-import { PosternError, write, type Health, type Probe, type ProbeContext } from '@postern/plugin-sdk';
+import type { Duplex } from 'node:stream';
+import { PosternError, probeUpstream, write, type Health, type Probe, type ProbeContext } from '@postern/plugin-sdk';
 import { HeadCollector, readResponseHead } from '@postern/plugin-sdk/http1';
 import type { Https, HttpsSpec } from './protocol.js';
-import { connectTarget, hostOf } from './upstream.js';
+import { encrypted, hostOf } from './upstream.js';
 
 const maxHead = 65_536;
 
 /** Asks an application for its health path, as nobody: any answer but one of its own failure will do. */
 export class HttpsProbe implements Probe<Https> {
   async probe(context: ProbeContext<Https>): Promise<Health> {
-    const { spec } = context.resource;
-    const { signal } = context;
-    let reached = false;
-    const dial = async (): ReturnType<typeof context.dial> => {
-      const stream = await context.dial();
-      reached = true;
-      return stream;
-    };
-    try {
-      const stream = await connectTarget({ spec, timeoutMs: 10_000, signal, dial });
-      try {
-        await write(stream, requestOf(spec));
-        return healthOf(await firstHead(stream));
-      } finally {
-        stream.destroy();
-      }
-    } catch (cause) {
-      const { code, message } = PosternError.from(cause);
-      if (code === 'protocol_violation' || code === 'limit_exceeded')
-        return { ok: false, reason: 'protocol', detail: message };
-      return { ok: false, reason: reached && spec.tls.mode !== 'disable' ? 'tls' : 'unreachable', detail: message };
-    }
+    return probeUpstream(context, (socket) => ask(socket, context.resource.spec));
   }
+}
+
+async function ask(socket: Duplex, spec: HttpsSpec): Promise<Health> {
+  let stream: Duplex;
+  try {
+    stream = await encrypted(socket, spec);
+  } catch (cause) {
+    return { ok: false, reason: 'tls', detail: PosternError.from(cause).message };
+  }
+  await write(stream, requestOf(spec));
+  return healthOf(await firstHead(stream));
 }
 
 function requestOf(spec: HttpsSpec): string {
@@ -50,6 +41,6 @@ async function firstHead(stream: AsyncIterable<Buffer>): Promise<Buffer> {
 function healthOf(head: Buffer): Health {
   const { status, fields } = readResponseHead(head);
   if (status >= 500) return { ok: false, reason: 'protocol', detail: `the application answers with ${status}` };
-  const server = fields.all('server')[0];
+  const server = fields.get('server');
   return server === undefined ? { ok: true } : { ok: true, version: server.slice(0, 64) };
 }

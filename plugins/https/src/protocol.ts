@@ -1,8 +1,7 @@
-import { defineProtocol, event, field, matchesAny } from '@postern/plugin-sdk';
+import { defineProtocol, event, field, matchesAny, secretName, upstreamTls } from '@postern/plugin-sdk';
 import { z } from 'zod';
 import { ownHeader } from './own-header.js';
 
-const secretName = z.string().regex(/^[a-z0-9_-]{1,64}$/i, 'name an entry of the `secrets` of the agent');
 const hostName = z
   .string()
   .min(1)
@@ -17,19 +16,18 @@ const headerValue = z
   .max(4096)
   .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/, 'write visible characters');
 
-const tls = z
-  .strictObject({
+const tls = upstreamTls
+  .unwrap()
+  .extend({
     mode: z
       .enum(['verify-full', 'verify-ca', 'require', 'disable'])
       .default('disable')
       .describe(
         '`disable`: http. `verify-full`: https, the certificate must come from `ca` and bear the name. `verify-ca`: any name. `require`: encrypted, but whoever stands in between can read along.',
       ),
-    ca: z
-      .string()
-      .optional()
-      .describe('PEM of the authority; by default, and with `system`, those of the agent’s system.'),
-    server_name: hostName.optional().describe('The name in the certificate, where that is not `host`.'),
+    ca: upstreamTls
+      .unwrap()
+      .shape.ca.describe('Who signs the certificate: PEM; by default, and with `system`, those of the agent’s system.'),
   })
   .prefault({});
 

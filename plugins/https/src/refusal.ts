@@ -99,9 +99,10 @@ function formed({ code, message, title }: Words, accept: string): readonly [stri
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (found) => entities[found] ?? '');
 
-/** The whole response as bytes, the last one of a connection. */
-export function encodeRefusal({ status, phrase, headers, body }: Refusal, method?: string): Buffer {
-  const fields = Object.entries({ ...headers, Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+/** The whole response as bytes: the last one of a connection, unless it is told to stay open. */
+export function encodeRefusal({ status, phrase, headers, body }: Refusal, method?: string, close = true): Buffer {
+  const all = close ? { ...headers, Connection: 'close' } : headers;
+  const fields = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   const head = Buffer.from(`HTTP/1.1 ${status} ${phrase}\r\n${fields.join('')}\r\n`, 'latin1');
   return method === 'HEAD' ? head : Buffer.concat([head, body]);
 }

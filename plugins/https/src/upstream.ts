@@ -1,70 +1,34 @@
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import tls from 'node:tls';
-import { PosternError } from '@postern/plugin-sdk';
-import type { HttpsSpec } from './protocol.js';
+import type tls from 'node:tls';
+import { encryptUpstream, probeTlsOptions, withinLogin, type Grant, type UpstreamSpec } from '@postern/plugin-sdk';
+import type { Https, HttpsSpec } from './protocol.js';
+
+/** What the other side is called in messages. */
+export const whom = 'the application';
 
 export interface ConnectOptions {
   readonly spec: HttpsSpec;
+  readonly grant: Pick<Grant<Https>, 'dial'>;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-  readonly dial: () => Promise<Duplex>;
 }
 
 /** A connection to the application, encrypted where its resource says so. Rejects with `upstream_unreachable`. */
-export async function connectTarget({ spec, timeoutMs, signal, dial }: ConnectOptions): Promise<Duplex> {
-  const socket = await dial();
-  socket.on('error', () => {});
-  if (spec.tls.mode === 'disable') return socket;
-  const secure = tls.connect({ ...tlsOptions(spec), socket });
-  // A failure is followed by `close`, which is what everybody here waits for.
-  secure.on('error', () => {});
-  const stop = (): void => void secure.destroy();
-  const timer = setTimeout(stop, timeoutMs).unref();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    if (signal.aborted) stop();
-    await handshake(secure);
-    return secure;
-  } catch (cause) {
-    stop();
-    socket.destroy();
-    throw cause;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', stop);
-  }
+export function connectTarget({ spec, grant, timeoutMs, signal }: ConnectOptions): Promise<Duplex> {
+  return withinLogin({ dial: () => grant.dial(), timeoutMs, signal, whom }, (socket) => encrypted(socket, spec));
 }
 
-function tlsOptions({ host, tls: { mode, ca, server_name } }: HttpsSpec): tls.ConnectionOptions {
-  const name = server_name ?? host.replace(/^\[|\]$/g, '');
-  return {
-    host: name,
-    // An address cannot be sent as a server name.
-    ...(net.isIP(name) === 0 && { servername: name }),
-    ...(ca !== undefined && ca !== 'system' && { ca }),
-    ALPNProtocols: ['http/1.1'],
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: mode !== 'require',
-    ...(mode !== 'verify-full' && { checkServerIdentity: () => undefined }),
-  };
+/** Begins TLS where the resource says so; there is nobody to log in as, and therefore no credential to show. */
+export async function encrypted(socket: Duplex, spec: HttpsSpec): Promise<Duplex> {
+  const options = tlsOptions(spec);
+  return options ? encryptUpstream(socket, options, whom) : socket;
 }
 
-function handshake(secure: tls.TLSSocket): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (cause?: Error): void =>
-      reject(
-        new PosternError(
-          'upstream_unreachable',
-          `tls to the application failed: ${cause?.message ?? 'the connection was closed'}`,
-          { publicMessage: 'the application could not be reached securely', cause },
-        ),
-      );
-    secure
-      .once('secureConnect', () => resolve())
-      .once('error', failed)
-      .once('close', () => failed());
-  });
+function tlsOptions({ host, tls: { ca = 'system', ...more } }: HttpsSpec): tls.ConnectionOptions | undefined {
+  const wanted: UpstreamSpec = { host: host.replace(/^\[|\]$/g, ''), tls: { ca, ...more } };
+  const options = probeTlsOptions(wanted);
+  return options && { ...options, ALPNProtocols: ['http/1.1'] };
 }
 
 /** What the application is called by default. */

@@ -103,9 +103,9 @@ describe('a request', () => {
     const spec = { ...application.spec, headers: { 'X-Team': 'blue' }, secret_headers: { 'X-Api-Key': 'key' } };
     const credentials = { secret: async () => 'sesame-sesame-sesame\n' };
     const { host } = await say(spec, [get('/empty', 'x_team: red\r\nX-API-KEY: mine\r\n')], { credentials });
-    const { rawHeaders } = last();
-    assert.equal(rawHeaders[rawHeaders.indexOf('x-team') + 1], 'blue');
-    assert.equal(rawHeaders[rawHeaders.indexOf('x-api-key') + 1], 'sesame-sesame-sesame');
+    const { headers, rawHeaders } = last();
+    assert.equal(headers['x-team'], 'blue');
+    assert.equal(headers['x-api-key'], 'sesame-sesame-sesame');
     assert.ok(!JSON.stringify(rawHeaders).includes('red') && !JSON.stringify(rawHeaders).includes('mine'));
     assert.ok(!JSON.stringify(host.events).includes('sesame'));
   });
