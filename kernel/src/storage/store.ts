@@ -80,6 +80,6 @@ export interface Store extends AsyncDisposable {
    */
   watch(prefix: string, since: number, signal: AbortSignal): AsyncIterable<readonly Change[]>;
 
-  /** The revision of the newest commit; 0 before the first. */
+  /** The newest revision there is: that of the newest commit, or a later one that nothing here has. */
   revision(): Promise<number>;
 }

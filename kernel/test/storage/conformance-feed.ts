@@ -132,9 +132,10 @@ export function feedConformance(open: OpenHarness, traits: StoreTraits): void {
 
     it('ends with unavailable, not as if it were complete, when the store closes', async () => {
       await using harness = await open();
-      const waiting = take(watch(harness.store, '', await harness.store.revision()), 1);
+      const feed = take(watch(harness.store, '', await harness.store.revision()), 1);
+      const refused = assert.rejects(feed, { code: 'unavailable' });
       await harness.store[Symbol.asyncDispose]();
-      await assert.rejects(waiting, { code: 'unavailable' });
+      await refused;
     });
   });
 
@@ -198,8 +199,10 @@ export function feedConformance(open: OpenHarness, traits: StoreTraits): void {
       await put(store, 'elsewhere');
       await harness.compact();
       const third = (await replica.next()).value;
-      assert.ok(third?.kind === 'snapshot' && third.entries.length === 300);
-      assert.equal(third.revision, await store.revision());
+      assert.ok(third);
+      // What was sent before the past was forgotten still arrives where there is a stream.
+      if (third.kind === 'changes') assert.ok(third.changes[0]?.kind === 'delete' && third.changes[0].key === 'r/00');
+      else assert.ok(third.entries.length === 300 && third.revision === (await store.revision()));
       abort.abort();
       assert.equal((await replica.next()).done, true);
     });

@@ -23,6 +23,8 @@ export type OpenHarness = () => Promise<StoreHarness>;
 export interface StoreTraits {
   /** Data that outlives the store: {@link StoreHarness.reopen} works. */
   readonly persistent: boolean;
+  /** Each request takes a round trip: of what is repeated, less is. */
+  readonly remote?: boolean;
 }
 
 /** The first `count` batches of a feed. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { PosternError } from '@postern/plugin-sdk';
 import type { Change, Commit, Entry, Store } from '../../src/storage/index.js';
-import type { OpenHarness, StoreHarness } from './conformance-harness.js';
+import type { OpenHarness, StoreHarness, StoreTraits } from './conformance-harness.js';
 
 const full = process.env['POSTERN_TEST_FULL'] === '1';
 const names = ['a', 'a/b', 'a/c', 'b', '\uff5e', '\u{1f511}'];
@@ -122,7 +122,7 @@ async function replay(store: Store, prefix: string, since: number, last: string)
   throw new Error('the feed ended');
 }
 
-export function modelConformance(open: OpenHarness): void {
+export function modelConformance(open: OpenHarness, { remote = false }: StoreTraits): void {
   describe('any sequence of commits', () => {
     it('has the outcome that it has on a map, and a watcher that replays the feed has the same map', async function () {
       this.timeout(full ? 600_000 : 30_000);
@@ -143,7 +143,7 @@ export function modelConformance(open: OpenHarness): void {
           assert.deepEqual(entries, model.range(harness.now()));
           assert.deepEqual(replayed, new Map(entries.map((entry) => [entry.key, entry])));
         }),
-        { numRuns: full ? 2_000 : 60 },
+        { numRuns: (full ? 2_000 : 60) / (remote ? 5 : 1) },
       );
     });
   });

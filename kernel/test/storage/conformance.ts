@@ -14,6 +14,6 @@ export function storeConformance(name: string, open: OpenHarness, traits: StoreT
     commitConformance(open);
     expiryConformance(open);
     feedConformance(open, traits);
-    modelConformance(open);
+    modelConformance(open, traits);
   });
 }

@@ -1,0 +1,15 @@
+import { storeConformance } from './conformance.js';
+import { EtcdHarness } from './etcd-harness.js';
+import { EtcdServer, needEtcd } from './etcd-server.js';
+
+describe('a store in etcd', function () {
+  this.timeout(60_000);
+  let server: EtcdServer;
+
+  before(async function () {
+    server = await EtcdServer.start(needEtcd(this), ['--unsafe-no-fsync']);
+  });
+  after(() => server?.[Symbol.asyncDispose]());
+
+  storeConformance('etcd', () => EtcdHarness.open(server), { persistent: true, remote: true });
+});
