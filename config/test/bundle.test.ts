@@ -38,8 +38,12 @@ describe('the bundled programs', function () {
 
   it('know the commands of the plugins without loading one', async () => {
     const { stdout } = await run(process.execPath, [binary('psh'), '--help'], options);
-    for (const { name } of summaries.flatMap(({ commands }) => commands))
-      assert.match(stdout, new RegExp(`^  ${name} `, 'm'));
+    for (const { noun, commands } of summaries)
+      for (const { name } of commands) {
+        const help =
+          noun === undefined ? stdout : (await run(process.execPath, [binary('psh'), noun, '--help'], options)).stdout;
+        assert.match(help, new RegExp(`^  ${name} `, 'm'));
+      }
     for (const noun of summaries.flatMap((one) => one.noun ?? [])) assert.match(stdout, new RegExp(`^  ${noun} `, 'm'));
   });
 

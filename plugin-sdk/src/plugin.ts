@@ -60,9 +60,9 @@ export interface Plugin<P extends AnyProtocol = AnyProtocol> {
   client?(): Promise<ClientModule<P>>;
   player?(): Promise<PlayerModule>;
   readonly web?: WebModule;
-  /** The commands that `client` adds to the user's program, as data, so that help loads no code. */
+  /** The commands that `client` adds to the user's program, in its group where it has one. Data, so that help loads no code. */
   readonly commands?: readonly CommandSummary[];
-  /** The group of commands that this kind shares with its like, such as `db`; the protocol's id by default. */
+  /** The group of commands that this kind shares with its like, such as `db`. Without it there is none. */
   readonly noun?: string;
 }
 

@@ -6,7 +6,7 @@ export default definePlugin(kubernetes, {
   commands: [
     {
       name: 'credentials',
-      usage: 'psh kube credentials',
+      usage: '',
       summary: 'Print the certificate as kubectl asks for it; kubeconfig files that psh writes run this.',
     },
   ],

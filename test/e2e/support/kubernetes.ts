@@ -10,6 +10,7 @@ import { type FakeApiServer } from '../../../plugins/kubernetes/test/support/fak
 import { TestCluster } from '../../support/cluster.js';
 import { KubernetesServer, runProgram, type Finished } from '../../support/kubernetes-server.js';
 import type { TestLogin } from '../../support/login.js';
+import { allowDevelopers } from './kubernetes-rights.js';
 
 const everywhere = { labels: { '*': '*' }, namespaces: ['*'], verbs: ['*'], resources: ['*'] };
 
@@ -51,9 +52,9 @@ export class KubernetesSite implements AsyncDisposable {
    * into the namespace shop, `root` may be anybody, `eve` is elsewhere.
    */
   static async start(version: string): Promise<KubernetesSite> {
-    const site = await KubernetesSite.around(await KubernetesServer.start(version));
-    await site.#allow();
-    return site;
+    const server = await KubernetesServer.start(version);
+    await allowDevelopers(server);
+    return KubernetesSite.around(server);
   }
 
   /** The same before any server, which allows what it likes. */
@@ -164,35 +165,5 @@ export class KubernetesSite implements AsyncDisposable {
       files: { authority, certificate, key, identity: '', sshKey: '', sshCertificate: '', knownHosts: '' },
       resolves: () => false,
     };
-  }
-
-  /** What the cluster itself allows: the agent to impersonate, the developers to edit. */
-  async #allow(): Promise<void> {
-    const role = (name: string, rules: unknown) => ({
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRole',
-      metadata: { name },
-      rules,
-    });
-    const binding = (name: string, to: string, subject: unknown) => ({
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: to },
-      subjects: [subject],
-    });
-    const namespace = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
-    const impersonate = { apiGroups: [''], resources: ['users', 'groups'], verbs: ['impersonate'] };
-    const items = [
-      role('postern-impersonator', [impersonate]),
-      binding('postern-agent', 'postern-impersonator', { kind: 'User', name: 'system:serviceaccount:postern:agent' }),
-      role('developer', [{ apiGroups: ['', 'apps'], resources: ['*'], verbs: ['*'] }]),
-      binding('developers', 'developer', { kind: 'Group', name: 'developers' }),
-      namespace('shop'),
-      namespace('vault'),
-    ];
-    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
-    const { status, stderr } = await this.kubectl(['apply', '-f', '-'], { input: list });
-    if (status !== 0) throw new Error(`the cluster could not be set up: ${stderr}`);
   }
 }

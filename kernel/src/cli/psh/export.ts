@@ -16,12 +16,14 @@ export interface ExportOptions {
   /** Seconds since the start. */
   readonly at?: number;
   readonly out?: string;
+  /** One of several, by its number. */
+  readonly recording?: string;
 }
 
 /** `psh recordings export`. */
 export async function exportRecording(product: PshProduct, session: string, options: ExportOptions): Promise<void> {
   await withClient(options.cluster, async (client) => {
-    const found = await findRecording(client, session);
+    const { recording: found } = await findRecording(client, session, options.recording);
     const { format = found.format === 'terminal' ? 'cast' : 'raw' } = options;
     if (format === 'raw') return stored(client, found);
     if (format === 'cast' && found.format === 'terminal') return cast(client, found);

@@ -1,24 +1,33 @@
+import type { CommandSummary } from '@postern/plugin-sdk';
 import type { Command } from 'commander';
 import { actionWith } from '../action.js';
 import { withCluster, withFormat } from '../options.js';
 import type { PshProduct } from './product.js';
 
-/** The commands that plugins declare, and the groups that their kinds share. */
+/** The commands that plugins declare, and the groups that their kinds share. A plugin with a group has its commands there. */
 export function addNativeCommands(program: Command, product: PshProduct): void {
-  for (const { id, commands } of product.plugins)
-    for (const { name, usage, summary } of commands)
-      program
-        .command(name)
-        .usage(usage)
-        .description(summary)
-        .argument('[arguments...]')
-        .helpOption('--help', 'what this does; everything else goes to the native program')
-        .allowUnknownOption()
-        .passThroughOptions()
-        .action(async (args: readonly string[]) =>
-          (await import('./plugin-command.js')).pluginCommand(product, { id, name }, args),
-        );
-  for (const noun of new Set(product.plugins.flatMap((plugin) => plugin.noun ?? []))) addNoun(program, product, noun);
+  const nouns = new Set(product.plugins.flatMap((plugin) => plugin.noun ?? []));
+  const groups = new Map([...nouns].map((noun) => [noun, addNoun(program, product, noun)]));
+  for (const { id, noun, commands } of product.plugins)
+    for (const command of commands) addDeclared(groups.get(noun ?? '') ?? program, product, { id, ...command });
+}
+
+function addDeclared(
+  parent: Command,
+  product: PshProduct,
+  { id, name, usage, summary }: CommandSummary & { readonly id: string },
+): void {
+  parent
+    .command(name)
+    .usage(usage)
+    .description(summary)
+    .argument('[arguments...]')
+    .helpOption('--help', 'what this does; everything else goes to the native program')
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (args: readonly string[]) =>
+      (await import('./plugin-command.js')).pluginCommand(product, { id, name }, args),
+    );
 }
 
 interface NounOptions {
@@ -27,7 +36,7 @@ interface NounOptions {
   readonly cluster?: string;
 }
 
-function addNoun(program: Command, product: PshProduct, noun: string): void {
+function addNoun(program: Command, product: PshProduct, noun: string): Command {
   const kinds = product.plugins.filter((plugin) => plugin.noun === noun);
   const group = program.command(noun).description(`Work with ${kinds.map(({ title }) => title).join(', ')}.`);
   const nouns = () => import('./noun.js');
@@ -55,4 +64,5 @@ function addNoun(program: Command, product: PshProduct, noun: string): void {
   withCluster(group.command('logout'))
     .description('Take back what was written for your native tools.')
     .action(async (options: NounOptions) => (await nouns()).nounLogout(product, set, options));
+  return group;
 }

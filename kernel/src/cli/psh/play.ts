@@ -16,6 +16,8 @@ export interface PlayOptions {
   readonly speed: number;
   /** Seconds. */
   readonly skipIdle?: number;
+  /** One of several, by its number. */
+  readonly recording?: string;
 }
 
 const keys: Readonly<Record<string, PlayerKey>> = {
@@ -35,12 +37,16 @@ const restore = '\u001b[?1049l\u001b[?25h\u001b[0m\u001b[?1000l\u001b[?1002l\u00
 /** `psh play`. */
 export async function play(product: PshProduct, session: string, options: PlayOptions): Promise<void> {
   await withClient(options.cluster, async (client) => {
-    const found = await findRecording(client, session);
+    const { recording: found, others } = await findRecording(client, session, options.recording);
+    if (options.recording === undefined && others.length > 0) process.stderr.write(othersText(others));
     if (found.format === 'terminal') return replay(await gather(client, found), options);
     const player = await playerOf(await product.load(), found);
     await printEntries(await entriesOf(client, found), player);
   });
 }
+
+const othersText = (others: readonly FoundRecording[]): string =>
+  `psh: more of this session, with --recording: ${others.map(({ recording, kind }) => `${recording} (${kind})`).join(', ')}\n`;
 
 async function printEntries(entries: AsyncIterable<RecordedEntry>, player?: PlayerModule): Promise<void> {
   for await (const entry of entries) {

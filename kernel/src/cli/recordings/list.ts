@@ -41,6 +41,7 @@ async function show(recordings: readonly z.output<typeof recordingView>[], forma
       },
       { title: 'USER', value: ({ user }) => user },
       { title: 'RESOURCE', value: ({ resourceKind, resource }) => `${resourceKind}/${resource}` },
+      { title: 'NO', value: ({ recording }) => recording },
       { title: 'KIND', value: ({ kind }) => kind },
       { title: 'SIZE', value: ({ bytes }) => sizeText(bytes) },
     ],
