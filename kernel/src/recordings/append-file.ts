@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Hold } from '@postern/plugin-sdk';
 import { PosternError } from '@postern/plugin-sdk';
 
@@ -17,6 +19,7 @@ const syncEveryMs = 1000;
  * `append` once `close` was called.
  */
 export class AppendFile {
+  readonly #hash = createHash('sha256');
   /** Texts and bytes in their order. Neighbouring texts are one: a string grows for next to nothing. */
   #queue: (string | Buffer)[] = [];
   #waiting = 0;
@@ -32,17 +35,23 @@ export class AppendFile {
 
   private constructor(
     private readonly file: FileHandle,
+    readonly name: string,
     private readonly after: AppendFile | undefined,
   ) {}
 
   /** What is appended here is written behind what was appended to `after` before, and not at all once that failed. */
   static async create(path: string, after?: AppendFile): Promise<AppendFile> {
-    return new AppendFile(await open(path, 'ax', 0o600), after);
+    return new AppendFile(await open(path, 'ax', 0o600), basename(path), after);
   }
 
   /** Bytes written so far; all of them once it is closed. */
   get length(): number {
     return this.#written;
+  }
+
+  /** SHA-256 of what was written, in hexadecimal. To be asked for once, when it is closed. */
+  digest(): string {
+    return this.#hash.digest('hex');
   }
 
   /** Takes text, which is written as UTF-8, or bytes, which the caller does not change any more. */
@@ -96,6 +105,7 @@ export class AppendFile {
     try {
       for (let at = 0; at < data.length;) {
         const { bytesWritten } = await this.file.write(data, at);
+        this.#hash.update(data.subarray(at, at + bytesWritten));
         at += bytesWritten;
         // What a full disk took of a chunk is in the file as well.
         this.#written += bytesWritten;

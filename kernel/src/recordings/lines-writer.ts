@@ -12,6 +12,10 @@ export class LinesWriter implements FormatWriter {
     return new LinesWriter(await AppendFile.create(join(directory, 'lines.jsonl')));
   }
 
+  get files(): readonly AppendFile[] {
+    return [this.lines];
+  }
+
   get bytes(): number {
     return this.lines.length;
   }

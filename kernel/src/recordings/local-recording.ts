@@ -7,7 +7,7 @@ export interface LocalRecordingOptions {
   readonly metadata: RecordingMetadata;
   readonly writer: FormatWriter;
   readonly now: () => Date;
-  /** Hashes the files and stores the final metadata. */
+  /** Stores the final metadata. */
   readonly save: (metadata: RecordingMetadata) => Promise<RecordingMetadata>;
 }
 
@@ -47,7 +47,9 @@ export class LocalRecording implements RecordingInProgress {
     const { metadata, writer, now, save } = this.options;
     const durationMs = this.#elapsedMs();
     await writer.close();
-    return save({ ...metadata, durationMs, bytes: writer.bytes, ended: now().toISOString() });
+    // Of what was recorded: reading the files again would cost more, and believe whoever changed them meanwhile.
+    const hashes = Object.fromEntries(writer.files.map((file) => [file.name, file.digest()]));
+    return save({ ...metadata, durationMs, bytes: writer.bytes, ended: now().toISOString(), hashes });
   }
 
   #refuseWhenClosed(): void {

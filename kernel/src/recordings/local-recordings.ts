@@ -62,7 +62,7 @@ export class LocalRecordings implements RecordingStore {
       await rm(directory, { recursive: true, force: true });
       throw cause;
     });
-    return new LocalRecording({ metadata, writer, now: this.now, save: (done) => this.#save(directory, done) });
+    return new LocalRecording({ metadata, writer, now: this.now, save: (done) => writeMetadata(directory, done) });
   }
 
   async list(filter: RecordingFilter): Promise<readonly RecordingMetadata[]> {
@@ -93,18 +93,12 @@ export class LocalRecordings implements RecordingStore {
       for (const metadata of await this.#ofSession(session)) {
         if (metadata.ended) continue;
         const directory = join(this.#path(session), metadata.recording);
-        recovered.push(
-          await this.#save(directory, { ...metadata, ...(await measure(directory, metadata)), recovered: true }),
-        );
+        const hashes = await hashFiles(directory, recordingFiles[metadata.format]);
+        const found = { ...metadata, ...(await measure(directory, metadata)), hashes, recovered: true };
+        recovered.push(await writeMetadata(directory, found));
       }
     }
     return recovered;
-  }
-
-  async #save(directory: string, metadata: RecordingMetadata): Promise<RecordingMetadata> {
-    const complete = { ...metadata, hashes: await hashFiles(directory, recordingFiles[metadata.format]) };
-    await writeMetadata(directory, complete);
-    return complete;
   }
 
   /** Whatever else lies in the directory, such as a file system's lost+found, is none of ours. */
@@ -121,22 +115,27 @@ export class LocalRecordings implements RecordingStore {
 
   /** Directories are made, never reused: two recordings that start at once get two numbers. */
   async #claim(session: string): Promise<string> {
-    for (let number = (await readdir(session)).length + 1; number < 100_000; number++) {
-      const made = await mkdir(join(session, String(number)), { mode: 0o700 }).then(
-        () => true,
-        (cause: NodeJS.ErrnoException) => {
-          if (cause.code === 'EEXIST') return false;
-          throw new PosternError('audit_unavailable', 'a recording could not be created', { cause });
-        },
-      );
-      if (made) return String(number);
-    }
+    // Most sessions have one.
+    if (await madeNew(join(session, '1'))) return '1';
+    for (let number = (await readdir(session)).length + 1; number < 100_000; number++)
+      if (await madeNew(join(session, String(number)))) return String(number);
     throw new PosternError('limit_exceeded', 'a session may have 100,000 recordings');
   }
 
   #path(session: string): string {
     if (!safeName.test(session)) throw PosternError.public('not_found', 'no such recording');
     return join(this.directory, session);
+  }
+}
+
+/** False where the directory is there already. */
+async function madeNew(directory: string): Promise<boolean> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw cause;
   }
 }
 
@@ -174,7 +173,7 @@ async function textOf(path: string): Promise<string> {
 const openPlain = (path: string): Promise<FileHandle> => open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
 
 /** Atomic and durable: a reader sees the old text or the new one. */
-async function writeMetadata(directory: string, metadata: RecordingMetadata): Promise<void> {
+async function writeMetadata(directory: string, metadata: RecordingMetadata): Promise<RecordingMetadata> {
   const path = join(directory, 'metadata.json');
   const file = await open(`${path}.new`, 'w', 0o600);
   try {
@@ -184,4 +183,5 @@ async function writeMetadata(directory: string, metadata: RecordingMetadata): Pr
     await file.close();
   }
   await rename(`${path}.new`, path);
+  return metadata;
 }

@@ -38,6 +38,10 @@ export class PacketsWriter implements FormatWriter {
     return new PacketsWriter(await AppendFile.create(join(directory, 'packets.jsonl.br')));
   }
 
+  get files(): readonly AppendFile[] {
+    return [this.file];
+  }
+
   get bytes(): number {
     return this.file.length;
   }

@@ -39,6 +39,10 @@ export class TerminalWriter implements FormatWriter {
     }
   }
 
+  get files(): readonly AppendFile[] {
+    return [this.output, this.timing, this.marks];
+  }
+
   get bytes(): number {
     return this.output.length;
   }
@@ -56,7 +60,7 @@ export class TerminalWriter implements FormatWriter {
   }
 
   async close(): Promise<void> {
-    const closed = [this.output, this.timing, this.marks].map((file) => file.close());
+    const closed = this.files.map((file) => file.close());
     await Promise.allSettled(closed);
     await Promise.all(closed);
   }

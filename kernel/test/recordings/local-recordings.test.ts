@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { PosternError } from '@postern/plugin-sdk';
 import { recordingFiles } from '../../src/recordings/index.js';
@@ -41,6 +41,18 @@ describe('local recordings', () => {
       assert.equal((await stat(store.in('s1', '.'))).mode & 0o777, 0o700);
     });
   }
+
+  it('say the hash of what was recorded, also where somebody changes it on the disk before the end', async () => {
+    await using store = await Store.open();
+    const made = await store.recordings.create(start('s1', 'lines'));
+    await made.mark('asked', {});
+    while ((await stat(store.in('s1', 'lines.jsonl'))).size === 0)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    const written = await readFile(store.in('s1', 'lines.jsonl'));
+    await writeFile(store.in('s1', 'lines.jsonl'), 'nothing was asked\n');
+    const { hashes } = await made.complete();
+    assert.equal(hashes?.['lines.jsonl'], createHash('sha256').update(written).digest('hex'));
+  });
 
   it('list what lies beside a lost+found', async () => {
     await using store = await Store.open();
