@@ -6,14 +6,24 @@ import { until } from '../support/cluster.js';
 import type { TestLogin } from '../support/login.js';
 import { MongodbSite } from './support/mongodb.js';
 
+/** Of a command, as the server got it. */
+interface Sent {
+  readonly lsid?: unknown;
+  readonly txnNumber?: unknown;
+  readonly autocommit?: boolean;
+  readonly startTransaction?: boolean;
+  readonly commitTransaction?: number;
+}
+
 describe('the MongoDB driver through a cluster', function () {
   this.timeout(60_000);
   let site: MongodbSite;
+  let server: ScriptedServer;
   const logins = new Map<string, TestLogin>();
   const as = (user: string): TestLogin => logins.get(user) ?? assert.fail(user);
 
   before(async () => {
-    const server = await ScriptedServer.start({
+    server = await ScriptedServer.start({
       users: { app: 'pencil' },
       hello: { setName: 'rs0', hosts: ['elsewhere.internal:27017'], me: 'elsewhere.internal:27017' },
       script: ({ find }) => (find === 'slow' ? 'silence' : undefined),
@@ -48,6 +58,42 @@ describe('the MongoDB driver through a cluster', function () {
       const text = 'abcdefg'.repeat(600_000);
       await large.insertOne({ text });
       assert.equal((await large.findOne({}))?.['text'], text);
+    }));
+
+  it('carries more than a server takes in one message', () =>
+    using(site.client(as('alice')), async (client) => {
+      const bulk = client.db('shop').collection<{ n: number; text: string }>('bulk');
+      const text = 'abcdefgh'.repeat(250_000);
+      await bulk.insertMany(Array.from({ length: 25 }, (_, n) => ({ n, text })));
+      let bytes = 0;
+      for await (const one of bulk.find({}, { batchSize: 5 })) bytes += one.text === text ? text.length : 0;
+      assert.equal(bytes, 50_000_000);
+    }));
+
+  it('writes without waiting for an answer', () =>
+    using(site.client(as('alice')), async (client) => {
+      const things = client.db('shop').collection<{ x: number }>('unasked');
+      for (let x = 0; x < 20; x += 1) await things.insertOne({ x }, { writeConcern: { w: 0 } });
+      await until(async () => (await things.find({}).toArray()).length === 20);
+    }));
+
+  it('keeps what sessions and transactions need', () =>
+    using(site.client(as('alice'), { retryWrites: true }), async (client) => {
+      const things = client.db('shop').collection<{ x: number }>('moved');
+      const before = server.commands.length;
+      await client.withSession((session) =>
+        session.withTransaction(async () => {
+          await things.insertOne({ x: 1 }, { session });
+          await things.findOne({ x: 1 }, { session });
+        }),
+      );
+      await things.insertOne({ x: 2 });
+      const [insert, find, commit, retryable] = server.commands.slice(before).map((command) => command as Sent);
+      assert.ok(insert && find && commit && retryable);
+      assert.deepEqual([insert.startTransaction, insert.autocommit, String(insert.txnNumber)], [true, false, '1']);
+      assert.deepEqual([find.autocommit, String(find.txnNumber), find.lsid], [false, '1', insert.lsid]);
+      assert.deepEqual([commit.commitTransaction, String(commit.txnNumber), commit.lsid], [1, '1', insert.lsid]);
+      assert.notEqual(retryable.txnNumber, undefined);
     }));
 
   it('refuses what a role does not allow, as a server does', () =>

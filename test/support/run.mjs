@@ -11,8 +11,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'postern-test-'));
 const skips = join(scratch, 'skips.jsonl');
 Object.assign(process.env, {
   POSTERN_SKIP_LOG: skips,
-  // Neither npm nor Debian has them as programs: they are built once, by `npm run test:full`.
-  POSTERN_OPTIONAL_PROGRAMS: 'kube-apiserver',
+  // Debian has none of them: they are built once, by `npm run test:full`, but for mongosh, which is a large npm package.
+  POSTERN_OPTIONAL_PROGRAMS: 'kube-apiserver,ferretdb,mongosh',
   ...(full && { POSTERN_TEST_FULL: '1' }),
 });
 
@@ -38,6 +38,7 @@ function installServers() {
 function buildServers() {
   if (!full || process.platform !== 'linux') return true;
   step('kubernetes', 'bash', 'test/support/build-kubernetes.sh');
+  step('ferretdb', 'bash', 'test/support/build-ferretdb.sh');
   return true;
 }
 

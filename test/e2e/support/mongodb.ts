@@ -23,8 +23,8 @@ export class MongodbSite implements AsyncDisposable {
     private readonly home: string,
   ) {}
 
-  /** `alice` may do everything, `rita` may read, `bob` may become somebody else, `eve` has other servers. */
-  static async start(server: MongodbServer): Promise<MongodbSite> {
+  /** With more of the resource’s `spec`. `alice` may do everything, `rita` may read, `bob` may become somebody else, `eve` has other servers. */
+  static async start(server: MongodbServer, spec: object = {}): Promise<MongodbSite> {
     const home = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
     const secret = join(home, 'secret');
     await writeFile(secret, 'pencil\n', { mode: 0o600 });
@@ -45,6 +45,7 @@ export class MongodbSite implements AsyncDisposable {
             ...server.endpoint,
             tls: { mode: 'disable' },
             auth: { method: 'scram-sha-256', secret: { app: 'pencil' } },
+            ...spec,
           },
         },
       ],
@@ -76,8 +77,13 @@ export class MongodbSite implements AsyncDisposable {
     return client;
   }
 
+  /** Ends all drivers, with their connections. */
+  async closeClients(): Promise<void> {
+    await Promise.all(this.#clients.splice(0).map((client) => client.close()));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#clients.map((client) => client.close()));
+    await this.closeClients();
     await this.cluster[Symbol.asyncDispose]();
     await this.server[Symbol.asyncDispose]();
     await rm(this.home, { recursive: true, force: true });
