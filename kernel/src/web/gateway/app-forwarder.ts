@@ -18,41 +18,54 @@ export class AppForwarder implements Disposable {
   constructor(private readonly caller: Pick<ResourceCaller, 'call'>) {}
 
   /** Resolves when the answer is over. What fails before it began is answered; later, the connection breaks off. */
-  forward({ request, response }: AppVisit, call: ResourceCall): Promise<void> {
+  forward(visit: AppVisit, call: ResourceCall): Promise<void> {
+    const { response } = visit;
     return new Promise((resolve) => {
-      const sent = http.request({
-        agent: this.#poolFor(call),
-        method: request.method,
-        path: request.url,
-        headers: [...requestHeaders(request), ...framingOf(request)],
+      let sent = this.#send(visit, { agent: this.#poolFor(call) });
+      const failed = (cause: Error): void => {
+        visit.request.unpipe(sent);
+        answerError(response, PosternError.is(cause) ? cause : unanswered(cause));
+      };
+      sent.once('error', (cause) => {
+        if (response.destroyed || response.headersSent || !mayRepeat(visit, sent)) return failed(cause);
+        sent = this.#send(visit, { createConnection: connecting(this.caller, call) }).on('error', failed);
       });
       response.once('close', () => {
         // A browser that has gone needs nothing more.
         if (!response.writableFinished) sent.destroy();
         resolve();
       });
-      sent.on('error', (cause) => {
-        request.unpipe(sent);
-        answerError(response, PosternError.is(cause) ? cause : unanswered(cause));
-      });
-      sent.on('information', ({ statusCode }) => {
-        if (statusCode === 102) response.writeProcessing();
-      });
-      sent.on('response', (answer) => {
-        response.sendDate = false;
-        response.writeHead(answer.statusCode ?? 502, answer.statusMessage, responseHeaders(answer));
-        // Events are worth nothing late: the head goes before the first byte of the body is there.
-        response.flushHeaders();
-        answer.on('error', () => response.destroy());
-        answer.on('aborted', () => response.destroy());
-        answer.pipe(response);
-      });
-      request.pipe(sent);
     });
   }
 
   [Symbol.dispose](): void {
     for (const pool of this.#pools.values()) pool.destroy();
+  }
+
+  #send({ request, response }: AppVisit, way: http.RequestOptions): http.ClientRequest {
+    const sent = http.request({
+      ...way,
+      method: request.method,
+      path: request.url,
+      headers: [...requestHeaders(request), ...framingOf(request)],
+    });
+    // A second error, of a request that is given up already, is nobody's.
+    sent.on('error', () => {});
+    sent.on('information', ({ statusCode }) => {
+      if (statusCode === 102) response.writeProcessing();
+    });
+    sent.on('response', (answer) => {
+      response.sendDate = false;
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, responseHeaders(answer));
+      // Events are worth nothing late: the head goes before the first byte of the body is there.
+      response.flushHeaders();
+      answer.on('error', () => response.destroy());
+      answer.on('aborted', () => response.destroy());
+      answer.pipe(response);
+    });
+    if (hasBody(request)) request.pipe(sent);
+    else sent.end();
+    return sent;
   }
 
   #poolFor(call: ResourceCall): http.Agent {
@@ -71,7 +84,7 @@ export class AppForwarder implements Disposable {
   }
 }
 
-type Connected = (cause: Error | null, stream?: Duplex) => void;
+type Connected = (cause: Error | null, stream: Duplex) => void;
 
 /** Connections of one browser to one application. */
 class VisitorPool extends http.Agent {
@@ -82,13 +95,33 @@ class VisitorPool extends http.Agent {
     super({ keepAlive: true, maxSockets: perVisitor, maxFreeSockets: 4, timeout: idleMs, scheduling: 'lifo' });
   }
 
-  override createConnection(_options: unknown, connected: Connected): undefined {
-    this.caller.call(this.visit).then(
-      (stream) => connected(null, stream),
-      (cause: unknown) => connected(PosternError.from(cause)),
-    );
+  override createConnection(options: unknown, connected: Connected): undefined {
+    return connecting(this.caller, this.visit)(options, connected);
   }
 }
+
+/** As Node wants to be connected. */
+const connecting =
+  (caller: Pick<ResourceCaller, 'call'>, call: ResourceCall) =>
+  (_options: unknown, connected: Connected): undefined => {
+    caller.call(call).then(
+      (stream) => connected(null, stream),
+      (cause: unknown) => connected(PosternError.from(cause), undefined as unknown as Duplex),
+    );
+  };
+
+const safe: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Whether a request that failed is sent once more: an agent may close a
+ * connection that waits here just as the next request goes out on it. Only what
+ * changes nothing, and of what nothing is gone (RFC 9110, section 9.2.2).
+ */
+const mayRepeat = ({ request }: AppVisit, { reusedSocket }: http.ClientRequest): boolean =>
+  reusedSocket && safe.has(request.method) && !hasBody(request);
+
+const hasBody = ({ headers }: http.IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 
 /** The body's framing, written anew from what the parser made of it. */
 function framingOf({ headers }: http.IncomingMessage): string[] {

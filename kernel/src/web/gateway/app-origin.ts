@@ -11,7 +11,9 @@ export function foreignRequest({ method = '', headers }: http.IncomingMessage): 
   if (!safe.has(method)) return isOwn(headers) ? undefined : 'This request comes from another site.';
   const site = headers['sec-fetch-site'];
   const fromElsewhere = site === 'cross-site' || site === 'same-site';
-  const isLink = headers['sec-fetch-mode'] === 'navigate';
+  // Into a frame of another site nobody follows a link: there an application could be made to be clicked on unseen.
+  const into = headers['sec-fetch-dest'] ?? 'document';
+  const isLink = headers['sec-fetch-mode'] === 'navigate' && into === 'document';
   return fromElsewhere && !isLink ? 'This is not for pages of other sites.' : undefined;
 }
 

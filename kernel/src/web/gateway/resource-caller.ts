@@ -29,6 +29,16 @@ const dialMs = 20_000;
 /** Connections that one session may have at once, all of its tabs together. */
 const maxPerSession = 256;
 
+/** How often a connection says that its session is in use: well within the time after which an idle one ends. */
+const useMs = 300_000;
+
+/** What one session has. */
+interface SessionStreams {
+  readonly open: Set<tls.TLSSocket>;
+  /** Those that are being made. */
+  coming: number;
+}
+
 /**
  * Calls agents in the name of browsers, by mutual TLS with certificates that
  * the Auth Service gave for the purpose. When a session ends, its connections
@@ -36,7 +46,7 @@ const maxPerSession = 256;
  */
 export class ResourceCaller implements Disposable {
   readonly #certificates: CertificateCache;
-  readonly #streams = new Map<string, Set<tls.TLSSocket>>();
+  readonly #sessions = new Map<string, SessionStreams>();
   readonly #off: () => void;
 
   constructor(private readonly options: ResourceCallerOptions) {
@@ -47,15 +57,13 @@ export class ResourceCaller implements Disposable {
   /**
    * Resolves with a stream to the resource after the handshake. Rejects with what
    * the Auth Service says of the visitor, `not_found` and `unavailable` where no
-   * agent is there, and `limit_exceeded`.
+   * agent is there, and `rate_limited`.
    */
   async call(call: ResourceCall): Promise<tls.TLSSocket> {
     const certificate = await this.#certificates.get(call);
     const { session } = certificate;
-    if ((this.#streams.get(session)?.size ?? 0) >= maxPerSession)
-      throw PosternError.public('limit_exceeded', 'this session has too many connections');
-    const stream = await this.#connect(call, certificate);
-    this.#keep(session, stream);
+    const stream = await this.#seated(session, () => this.#connect(call, certificate));
+    keepInUse(stream, call);
     // From here on an end closes the stream; one that came before is found now.
     if (!(await call.stillThere())) {
       this.#end(session);
@@ -66,7 +74,7 @@ export class ResourceCaller implements Disposable {
 
   [Symbol.dispose](): void {
     this.#off();
-    for (const session of this.#streams.keys()) this.#end(session);
+    for (const session of this.#sessions.keys()) this.#end(session);
   }
 
   async #connect(call: ResourceCall, { certificate, key }: VisitorCertificate): Promise<tls.TLSSocket> {
@@ -112,19 +120,46 @@ export class ResourceCaller implements Disposable {
     return routeName(this.options.cluster, kind, name);
   }
 
-  #keep(session: string, stream: tls.TLSSocket): void {
-    const streams = this.#streams.get(session) ?? new Set();
-    this.#streams.set(session, streams.add(stream));
-    stream.once('close', () => {
-      streams.delete(stream);
-      if (streams.size === 0) this.#streams.delete(session);
-    });
+  /** Makes a connection for a session that has not too many, and keeps it until it closes. */
+  async #seated(session: string, connect: () => Promise<tls.TLSSocket>): Promise<tls.TLSSocket> {
+    const streams = this.#sessions.get(session) ?? { open: new Set(), coming: 0 };
+    if (streams.open.size + streams.coming >= maxPerSession)
+      throw PosternError.public('rate_limited', 'this session has too many connections');
+    this.#sessions.set(session, streams);
+    const forget = (): void => {
+      if (streams.open.size + streams.coming === 0) this.#sessions.delete(session);
+    };
+    streams.coming += 1;
+    try {
+      const stream = await connect();
+      streams.open.add(stream);
+      stream.once('close', () => {
+        streams.open.delete(stream);
+        forget();
+      });
+      return stream;
+    } finally {
+      streams.coming -= 1;
+      forget();
+    }
   }
 
   #end(session: string): void {
     this.#certificates.forget(session);
-    for (const stream of this.#streams.get(session) ?? []) stream.destroy();
+    for (const stream of this.#sessions.get(session)?.open ?? []) stream.destroy();
   }
+}
+
+/** An open connection is use of its session: who watches something and asks for nothing has not gone. */
+function keepInUse(stream: tls.TLSSocket, call: ResourceCall): void {
+  const timer = setInterval(() => {
+    call.stillThere().then(
+      (there) => void (there || stream.destroy()),
+      // Who cannot be asked now is asked again.
+      () => {},
+    );
+  }, useMs).unref();
+  stream.once('close', () => clearInterval(timer));
 }
 
 function secured(stream: tls.TLSSocket): Promise<void> {

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import tls from 'node:tls';
 import { PosternError, type Logger } from '@postern/plugin-sdk';
@@ -64,9 +65,13 @@ export class WebCertificate implements Disposable {
   }
 }
 
-/** Throws where the key is another certificate's. */
-export const contextOf = ({ certificate, key }: WebKeyPair): tls.SecureContext =>
-  tls.createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' });
+/** Throws where one of the two is missing, as in a file that is just being written, and where the key is another certificate's. */
+export function contextOf({ certificate, key }: WebKeyPair): tls.SecureContext {
+  // OpenSSL is content with nothing, and would then shake no hand.
+  if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key)))
+    throw new PosternError('invalid_config', 'the key is not that of the certificate');
+  return tls.createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' });
+}
 
 async function read({ certificate, key }: WebKeyPair): Promise<WebKeyPair> {
   const [chain, secret] = await Promise.all([readFile(certificate, 'utf8'), readFile(key, 'utf8')]);

@@ -4,7 +4,7 @@ import { TestCluster } from '../../../../test/support/cluster.js';
 import { TestClock } from '../../../../test/support/clock.js';
 import { TestAuthority } from '../../tunnels/test-authority.js';
 import { enter, home } from '../sessions/web-world.js';
-import { assetDirectory, pagesPlugin, type Told } from './page-protocol.js';
+import { assetDirectory, pagesPlugin, Told } from './page-protocol.js';
 import { ask, cookieIn, head, locationIn, type RawAnswer } from './raw-browser.js';
 
 export const clusterName = 'cluster.test';
@@ -36,14 +36,14 @@ export class AppWorld implements AsyncDisposable {
     /** The files of the plugin, and the certificate for browsers. */
     readonly files: string,
     readonly clock: TestClock,
-    private readonly told: Told,
+    readonly told: Told,
   ) {}
 
   static async start(): Promise<AppWorld> {
     const files = assetDirectory();
     await certify(files);
     const clock = new TestClock();
-    const told = { sent: 0 };
+    const told = new Told();
     const cluster = await TestCluster.start({
       clock,
       plugins: [pagesPlugin(files, told)],
@@ -59,11 +59,6 @@ export class AppWorld implements AsyncDisposable {
       users: { ann: { roles: ['reader'] } },
     });
     return new AppWorld(cluster, files, clock, told);
-  }
-
-  /** Bytes of streams that applications have sent. */
-  get sent(): number {
-    return this.told.sent;
   }
 
   /** A request at the host of an application. */

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { rm, symlink, writeFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TestCluster, until } from '../../../../test/support/cluster.js';
+import tls from 'node:tls';
+import { until, type TestCluster } from '../../../../test/support/cluster.js';
 import { enter, home } from '../sessions/web-world.js';
-import { TestAuthority } from '../../tunnels/test-authority.js';
-import { assetDirectory, pagesPlugin } from './page-protocol.js';
+import { app, apps, AppWorld, certify, clusterName as name } from './app-world.js';
 import { ask, cookieIn, head, locationIn, say } from './raw-browser.js';
-
-const name = 'cluster.test';
-const apps = 'apps.cluster.test';
-const app = `wiki.${apps}`;
 
 const upgrade = {
   connection: 'Upgrade',
@@ -18,57 +16,22 @@ const upgrade = {
   'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
 };
 
-/** A certificate for the cluster and its applications, in two files. */
-async function certify(directory: string): Promise<string> {
-  const made = await (await TestAuthority.create('browsers')).issue(name, [name, `*.${apps}`]);
-  await writeFile(join(directory, 'web.pem'), made.certificate);
-  await writeFile(join(directory, 'web.key'), made.key, { mode: 0o600 });
-  return made.certificate;
-}
-
 describe('the gateway of browsers', () => {
-  const files = assetDirectory();
+  let world: AppWorld;
   let cluster: TestCluster;
   let session: string;
   before(async () => {
-    await writeFile(join(files, 'launch.js'), 'export {};\n');
-    await certify(files);
-    await symlink('/etc/hostname', join(files, 'out.txt'));
-    cluster = await TestCluster.start({
-      plugins: [pagesPlugin(files)],
-      configuration: {
-        proxy: { web: { apps_domain: apps, certificate: join(files, 'web.pem'), key: join(files, 'web.key') } },
-      },
-      roles: [{ name: 'reader', allow: { pages: { labels: { env: 'test' }, any: true } } }],
-      resources: [
-        { kind: 'pages', name: 'wiki', labels: { env: 'test' }, spec: {} },
-        { kind: 'pages', name: 'shop', labels: { env: 'test' }, spec: {} },
-        { kind: 'pages', name: 'books', labels: { env: 'prod' }, spec: {} },
-      ],
-      users: { ann: { roles: ['reader'] } },
-    });
+    world = await AppWorld.start();
+    ({ cluster } = world);
+    await writeFile(join(world.files, 'launch.js'), 'export {};\n');
+    await symlink('/etc/hostname', join(world.files, 'out.txt'));
     session = await enter(cluster, 'ann');
   });
-  after(async () => {
-    await cluster[Symbol.asyncDispose]();
-    await rm(files, { recursive: true });
-  });
+  after(() => world[Symbol.asyncDispose]());
 
-  const main = (path: string, fields: Record<string, string> = {}) =>
-    ask(cluster, name, head(`GET ${path}`, { host: name, ...fields }));
-  const at = (host: string, path: string, fields: Record<string, string> = {}) =>
-    ask(cluster, host, head(`GET ${path}`, { host, accept: 'text/html', ...fields }));
-
-  /** Goes the whole way to an application; resolves with its cookie and what happened on the way. */
-  async function visit(cookie: string, host = app, path = '/a?b=c') {
-    const begun = await at(host, path);
-    const nonce = cookieIn(begun, '__Host-postern-nonce') ?? '';
-    const launch = new URL(locationIn(begun));
-    const sent = await main(`${launch.pathname}${launch.search}`, { cookie: `__Host-postern=${cookie}` });
-    const back = locationIn(sent) === '' ? '' : locationIn(sent).slice(`https://${host}`.length);
-    const entered = back ? await at(host, back, { cookie: `__Host-postern-nonce=${nonce}` }) : undefined;
-    return { launch, sent, back, nonce, entered, cookie: (entered && cookieIn(entered, '__Host-postern-app')) ?? '' };
-  }
+  const main: AppWorld['main'] = (...asked) => world.main(...asked);
+  const at: AppWorld['at'] = (...asked) => world.at(...asked);
+  const visit: AppWorld['visit'] = (...asked) => world.visit(...asked);
 
   describe('for WebSockets to resources', () => {
     const bridge = (path: string, cookie: string, fields: Record<string, string> = {}) =>
@@ -237,12 +200,47 @@ describe('the gateway of browsers', () => {
       assert.equal((await post({ origin: `https://${app}`, 'sec-fetch-site': 'same-origin' })).status, 200);
       const image = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' };
       assert.equal((await at(app, '/', { ...own, ...image })).status, 403);
+      const link = { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' };
+      for (const [into, status] of [
+        ['document', 200],
+        ['iframe', 403],
+        ['object', 403],
+      ] as const)
+        assert.equal((await at(app, '/', { ...own, ...link, 'sec-fetch-dest': into })).status, status, into);
     });
 
     it('withstands open redirects', async () => {
       for (const path of ['//evil.test', '/\\evil.test'])
         assert.equal(new URL(locationIn(await at(app, path))).searchParams.get('next') ?? '/', '/', path);
     });
+  });
+
+  describe('with another certificate in its files', () => {
+    it('shows it to who comes from then on, and keeps the one it has while the files do not fit', async () => {
+      const shown = async (hostname: string): Promise<string> => {
+        const socket = await cluster.open(home);
+        const stream = tls.connect({
+          socket,
+          servername: hostname,
+          rejectUnauthorized: false,
+          ALPNProtocols: ['h2', 'http/1.1'],
+        });
+        await once(stream, 'secureConnect');
+        const { raw } = stream.getPeerCertificate();
+        stream.destroy();
+        return raw.toString('base64');
+      };
+      const before = await shown(name);
+      const fitting = await readFile(join(world.files, 'web.key'), 'utf8');
+      await writeFile(join(world.files, 'web.key'), '');
+      await until(() => cluster.log.some(({ message }) => message.includes('could not be read again')), 30_000);
+      assert.equal(await shown(name), before);
+      await writeFile(join(world.files, 'web.key'), fitting);
+      const { raw } = new X509Certificate(await certify(world.files, 'later'));
+      for (const hostname of [name, app])
+        await until(async () => (await shown(hostname)) === raw.toString('base64'), 30_000);
+      assert.equal((await main('/web/login')).status, 200);
+    }).timeout(90_000);
   });
 
   describe('under attack', () => {

@@ -59,14 +59,19 @@ export const pages = defineProtocol({
 });
 type Pages = typeof pages;
 
-/** How many bytes of streams sessions have sent. */
-export interface Told {
-  sent: number;
+/** What sessions do, for tests to see, and what they shall do. */
+export class Told {
+  /** Bytes of streams that they have sent. */
+  sent = 0;
+  /** Their connections. */
+  readonly streams = new Set<object>();
+  /** The next request is answered by hanging up. */
+  hangUp = false;
 }
 
 class PageSession implements Session<Pages> {
   static readonly inject = [SessionContext];
-  protected readonly told: Told = { sent: 0 };
+  protected readonly told = new Told();
   constructor(private readonly context: SessionContext<Pages>) {}
 
   open(): Promise<Record<string, never>> {
@@ -74,10 +79,15 @@ class PageSession implements Session<Pages> {
   }
 
   async serve({ stream, alpn, source }: ClientLink): Promise<void> {
+    const { told } = this;
     const server = http.createServer((request, response) => {
+      if (told.hangUp) {
+        told.hangUp = false;
+        return void stream.destroy();
+      }
       if (request.url === '/steal')
         return void response.writeHead(200, { 'set-cookie': ['__Host-postern-app=mine; Path=/', 'own=1'] }).end();
-      if (special(request, response, this.told)) return;
+      if (special(request, response, told)) return;
       const { method, url, rawHeaders } = request;
       response.writeHead(200, { 'content-type': 'application/json' });
       const said: string[] = [];
@@ -96,6 +106,8 @@ class PageSession implements Session<Pages> {
       );
       socket.pipe(socket);
     });
+    told.streams.add(stream);
+    stream.once('close', () => told.streams.delete(stream));
     server.emit('connection', stream);
     await new Promise<void>((resolve) => {
       stream.once('close', resolve);
@@ -112,7 +124,7 @@ class PageSession implements Session<Pages> {
 /** A directory for the files of the plugin, which the test fills. */
 export const assetDirectory = (): string => mkdtempSync(join(tmpdir(), 'postern-assets-'));
 
-export const pagesPlugin = (directory: string, told: Told = { sent: 0 }) =>
+export const pagesPlugin = (directory: string, told = new Told()) =>
   definePlugin(pages, {
     agent: () =>
       Promise.resolve({

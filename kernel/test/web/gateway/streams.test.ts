@@ -47,7 +47,7 @@ describe('what streams through the gateway of browsers', function () {
     const { stream } = await begin(`GET /bytes?${bytes}`);
     stream.pause();
     const before = process.memoryUsage().arrayBuffers;
-    const sent = await whenStill(() => world.sent);
+    const sent = await whenStill(() => world.told.sent);
     assert.ok(sent < 100_000_000, `${sent} bytes were sent`);
     const kept = process.memoryUsage().arrayBuffers - before;
     assert.ok(kept < 32_000_000, `${kept} bytes are kept`);
