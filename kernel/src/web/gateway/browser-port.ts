@@ -79,6 +79,8 @@ export class BrowserPort implements AsyncDisposable {
   /** Takes a connection whose first byte is a ClientHello. */
   accept(socket: net.Socket, address: string): void {
     if (!this.#connections.add(socket)) return;
+    // The public port leaves sockets half open for protocols that need it. A browser that ends its half has gone.
+    socket.allowHalfOpen = false;
     const stream = new tls.TLSSocket(socket, {
       isServer: true,
       secureContext: this.options.context(),

@@ -280,6 +280,18 @@ describe('the gateway of browsers', () => {
       assert.equal((await main('/', many)).status, 431);
     });
 
+    it('forgets a browser that leaves without a word', async () => {
+      const open = (): number => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+      const before = open();
+      for (const hostname of [app, name]) {
+        const socket = await cluster.open(home);
+        const stream = tls.connect({ socket, servername: hostname, rejectUnauthorized: false });
+        await once(stream, 'secureConnect');
+        stream.destroy();
+      }
+      await until(() => open() <= before);
+    });
+
     it('does not proxy for anybody', async () => {
       assert.equal((await ask(cluster, name, head('GET http://evil.test/', { host: name }))).status, 400);
       assert.equal((await ask(cluster, name, head('CONNECT evil.test:443', { host: name }))).status, 0);
