@@ -152,7 +152,11 @@ export class AuthService {
   /** Writes the preset roles of a new cluster. What an administrator has changed or removed stays so. */
   async seed(): Promise<boolean> {
     if (this.options.view.roles.size > 0) return false;
-    for (const role of presetRoles) await this.documents.put(role, 'postern');
+    for (const role of presetRoles)
+      await this.documents.put(role, 'postern').catch((cause: unknown) => {
+        // Another Auth Service began at the same moment, and wrote the same.
+        if (!PosternError.is(cause) || cause.code !== 'conflict') throw cause;
+      });
     return true;
   }
 

@@ -11,11 +11,6 @@ export class DataDirectory {
     return new DataDirectory(path);
   }
 
-  /** The cluster's state. */
-  get store(): string {
-    return join(this.path, 'store', 'cluster.db');
-  }
-
   /** Encrypts the secrets in the store, and lies beside it and not in it: a backup of the store opens nothing. */
   get wrappingKey(): string {
     return join(this.path, 'keys', 'wrapping.key');
@@ -43,7 +38,7 @@ export class DataDirectory {
     return join(this.path, 'admin.sock');
   }
 
-  /** The same path with nothing there: the store's lock has proved that no other process uses this directory. */
+  /** The same path with nothing there: a lock has proved that no other process uses this directory. */
   async freshAdminSocket(): Promise<string> {
     await rm(this.adminSocket, { force: true });
     return this.adminSocket;

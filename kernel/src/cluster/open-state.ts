@@ -13,7 +13,7 @@ import {
 } from '../audit/index.js';
 import { CertificateIssuer, EnvelopeSealer, openWrappingKey, type Sealer } from '../certificates/index.js';
 import { LocalRecordings } from '../recordings/index.js';
-import { SqliteStore, type Store } from '../storage/index.js';
+import { openStorage, storeFile, type ClusterStore, type OpenStorageOptions } from '../storage/index.js';
 import { ClusterView } from './cluster-view.js';
 import { DataDirectory } from './data-directory.js';
 import { EventGate } from './event-gate.js';
@@ -25,7 +25,7 @@ import { spoolFailure } from './spool-failure.js';
 export interface ClusterState {
   readonly directory: DataDirectory;
   readonly agent: string;
-  readonly store: Store;
+  readonly store: ClusterStore;
   readonly sealer: Sealer;
   readonly issuer: CertificateIssuer;
   readonly catalog: Catalog;
@@ -45,6 +45,8 @@ export interface OpenStateOptions {
   /** Names this process in the audit log. */
   readonly agent?: string | undefined;
   readonly wrappingKey?: string | undefined;
+  /** Where the state is. */
+  readonly storage: OpenStorageOptions['configuration'];
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
   /** Limits of the way to the audit log, where they are not the usual ones. */
   readonly trail?: TrailLimits | undefined;
@@ -61,11 +63,14 @@ const drainMs = 10_000;
 
 /** Opens the state in a data directory, and creates it at the first start. `shutdown` closes it. */
 export async function openState(options: OpenStateOptions, shutdown: Shutdown): Promise<ClusterState> {
-  const { cluster, protocols, now, failed } = options;
+  const { cluster, protocols, now, failed, storage } = options;
   const directory = await DataDirectory.open(options.data);
-  const store = shutdown.keep('the store', await SqliteStore.open({ path: directory.store, now, log: options.logger }));
+  const store = shutdown.keep(
+    'the store',
+    await openStorage({ configuration: storage, data: directory.path, now, log: options.logger }),
+  );
   const path = options.wrappingKey ?? directory.wrappingKey;
-  const sealer = new EnvelopeSealer(await openWrappingKey({ path, storePaths: [directory.store] }));
+  const sealer = new EnvelopeSealer(await openWrappingKey({ path, storePaths: [storeFile(directory.path)] }));
   const issuer = await CertificateIssuer.open({ store, sealer, cluster, now });
   const agent = await instanceName(directory.instanceName, options.agent);
   const catalog = Catalog.of(protocols.values());

@@ -114,6 +114,7 @@ async function openClusterState(
       cluster: configuration.cluster,
       agent: configuration.agent.name,
       wrappingKey: configuration.auth.wrapping_key,
+      storage: configuration.storage,
       protocols: plugins.protocols,
       trail,
       logger,
@@ -125,6 +126,7 @@ async function openClusterState(
     },
     shutdown,
   );
+  readiness.watch('storage', () => state.store.health);
   readiness.watch('audit', () => {
     const { state: written } = state.events;
     return written.ready ? state.trail.delivery.state : written;

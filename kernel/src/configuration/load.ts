@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
 import { DocumentSource } from './document-source.js';
 import { configuration, type Configuration } from './schema.js';
+import { resolveStorage } from './storage.js';
 
 /** A configuration whose relative paths have been resolved against the file that it came from. */
 export interface LoadedConfiguration {
@@ -40,6 +41,7 @@ export function parseConfiguration(text: string, file: string): LoadedConfigurat
     configuration: Object.freeze({
       ...checked,
       data,
+      storage: resolveStorage(checked.storage, base),
       proxy: { ...checked.proxy, web: { ...checked.proxy.web, ...files } },
       auth: { ...checked.auth, wrapping_key: wrapping && resolve(base, wrapping) },
     }),

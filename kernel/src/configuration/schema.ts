@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { duration } from '../rbac/duration.js';
+import { secretSource } from './secret-source.js';
+import { storage } from './storage.js';
 
 /** `host:port`, `[v6]:port` or `:port`. */
 export const listenAddress = z
@@ -12,11 +14,6 @@ export const listenAddress = z
   .refine(({ port }) => port <= 65_535, 'ports end at 65535');
 
 export type Address = z.output<typeof listenAddress>;
-
-/** Where a secret lies on this machine. Never the secret itself, so that a configuration file can be shown around. */
-const secretSource = z.union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })], {
-  error: 'write where the secret lies, { file: … } or { env: … }, and never the secret itself',
-});
 
 const clusterName = z
   .string()
@@ -120,6 +117,7 @@ export const configuration = z.strictObject({
       format: z.enum(['text', 'json']).default('text'),
     })
     .prefault({}),
+  storage,
   auth: auth.prefault({}),
   proxy: proxy.prefault({}),
   agent: agent.prefault({}),

@@ -57,7 +57,7 @@ async function canonical(path: string): Promise<string> {
  * is the operating system's, so that it dies with the process however that ends,
  * and the store's own file stays readable for SQLite's tools.
  */
-async function lock(path: string): Promise<Database> {
+export async function holdLock(path: string): Promise<Database> {
   await createPrivately(`${path}.lock`);
   const database = await openDatabase(`${path}.lock`);
   try {
@@ -84,7 +84,7 @@ export interface LockedFile {
 export async function lockFile(path: string): Promise<LockedFile> {
   await privateDirectory(dirname(resolve(path)));
   const file = await canonical(path);
-  const held = await lock(file);
+  const held = await holdLock(file);
   try {
     // Only under the lock: closing any descriptor of a file drops this process's own locks on it.
     await createPrivately(file);

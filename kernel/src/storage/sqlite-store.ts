@@ -8,6 +8,9 @@ import { openSqliteFile, type SqliteFile } from './sqlite-open.js';
 import { SqliteTables } from './sqlite-tables.js';
 import { type SqliteTransaction } from './sqlite-transaction.js';
 import { SqliteWriter } from './sqlite-writer.js';
+import type { StorageHealth } from './outage.js';
+import type { Snapshot } from './snapshot.js';
+import { sqliteSnapshot } from './sqlite-snapshot.js';
 import type { Change, Commit, Entry, RangeOptions, Store } from './store.js';
 import { Watchers } from './watchers.js';
 
@@ -35,6 +38,7 @@ const batchesPerTurn = 64;
  */
 export class SqliteStore implements Store {
   readonly #file: SqliteFile;
+  readonly #path: string;
   readonly #tables: SqliteTables;
   readonly #writer: SqliteWriter;
   readonly #now: () => Date;
@@ -45,6 +49,7 @@ export class SqliteStore implements Store {
 
   private constructor(file: SqliteFile, options: SqliteStoreOptions) {
     this.#file = file;
+    this.#path = options.path;
     this.#tables = new SqliteTables(file.database);
     this.#writer = new SqliteWriter(this.#tables, {
       revisions: options.keepRevisions ?? 10_000,
@@ -70,6 +75,17 @@ export class SqliteStore implements Store {
       file.close();
       throw storageFailure(`cannot open ${options.path}`, cause);
     }
+  }
+
+  /** A file is always there, or the process has ended. */
+  get health(): StorageHealth {
+    return { ready: true };
+  }
+
+  /** Of a store in a file: over a connection of its own. */
+  async snapshot(): Promise<Snapshot> {
+    this.#assertOpen();
+    return sqliteSnapshot(this.#path, this.#now);
   }
 
   async get(key: string): Promise<Entry | undefined> {

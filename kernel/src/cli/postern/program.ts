@@ -7,6 +7,7 @@ import { addAuthorityCommands } from './authority-commands.js';
 import { addDocumentCommands } from './document-commands.js';
 import type { PosternProduct } from './product.js';
 import { addSessionCommands } from './session-commands.js';
+import { addStorageCommands } from './storage-commands.js';
 import { addUserCommands } from './user-commands.js';
 
 const examples = `
@@ -33,6 +34,7 @@ export function posternProgram(product: PosternProduct): Command {
   addSessionCommands(program);
   addAuthorityCommands(program);
   addAuditCommands(program);
+  addStorageCommands(program);
   program
     .command('completion')
     .description('Print a script that completes this program’s commands.')

@@ -16,13 +16,14 @@ export interface PagesOptions {
   readonly after?: string | undefined;
   /** How many at a time. */
   readonly size: number;
+  /** At this revision; at the newest one where absent. */
+  readonly at?: number;
 }
 
 /** Entries at one revision, page by page, expired ones with them. Rejects with `expired` where it is compacted meanwhile. */
 export async function* pages(options: PagesOptions): AsyncGenerator<Snapped, void, undefined> {
   const { gateway, keys, prefix, size } = options;
-  let { after } = options;
-  let at: number | undefined;
+  let { after, at } = options;
   for (;;) {
     const request = { ...keys.range(prefix, after), limit: String(size), ...(at && { revision: String(at) }) };
     const { header, kvs = [], more } = await read(gateway, request);

@@ -3,6 +3,7 @@ import { PosternError } from '@postern/plugin-sdk';
 import { Admission } from '../admission.js';
 import { checkCommit, checkKey, checkLimit, checkPrefix, checkRevision } from '../limits.js';
 import { Outage, type StorageHealth } from '../outage.js';
+import { snapshotPage, type Snapshot } from '../snapshot.js';
 import type { Change, Commit, Entry, RangeOptions, Store } from '../store.js';
 import { KeySpace } from './codec.js';
 import { Commits, isLive } from './commits.js';
@@ -65,6 +66,21 @@ export class EtcdStore implements Store {
   /** Whether etcd has answered lately. */
   get health(): StorageHealth {
     return this.#outage.health;
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const revision = await this.revision();
+    const live = (entries: readonly Entry[]): readonly Entry[] => entries.filter((entry) => isLive(entry, this.#now()));
+    const read = pages({ ...this.#reading, prefix: '', size: snapshotPage, at: revision });
+    return {
+      revision,
+      async *pages() {
+        for await (const { entries } of read) yield live(entries);
+      },
+      async [Symbol.asyncDispose]() {
+        await read.return();
+      },
+    };
   }
 
   async get(key: string): Promise<Entry | undefined> {

@@ -4,10 +4,12 @@ import { PosternError } from '@postern/plugin-sdk';
 import { Admission } from '../admission.js';
 import { checkCommit, checkKey, checkLimit, checkPrefix, checkRevision } from '../limits.js';
 import { Outage, type StorageHealth } from '../outage.js';
+import type { Snapshot } from '../snapshot.js';
 import type { Change, Commit, Entry, RangeOptions, Store } from '../store.js';
 import { Watchers } from '../watchers.js';
 import { failure, openPool } from './connection.js';
 import type { PostgresOptions } from './options.js';
+import { postgresSnapshot } from './snapshot.js';
 import { migrate } from './schema.js';
 import { PostgresTables, type FeedPage } from './tables.js';
 import { Tail } from './tail.js';
@@ -67,6 +69,11 @@ export class PostgresStore implements Store {
   /** Whether the server has answered lately. */
   get health(): StorageHealth {
     return this.#outage.health;
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    this.#assertOpen();
+    return postgresSnapshot(this.#pool, this.#tables, this.#now());
   }
 
   async get(key: string): Promise<Entry | undefined> {

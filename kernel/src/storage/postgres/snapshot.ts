@@ -1,0 +1,39 @@
+import type { Pool } from 'pg';
+import { snapshotPage, type Snapshot } from '../snapshot.js';
+import type { Entry } from '../store.js';
+import { failure } from './connection.js';
+import type { PostgresTables } from './tables.js';
+
+/** A transaction that sees the tables as they were when it began. */
+export async function postgresSnapshot(pool: Pool, tables: PostgresTables, now: Date): Promise<Snapshot> {
+  const client = await pool.connect().catch((cause: unknown) => {
+    throw failure('cannot read the storage', cause);
+  });
+  try {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    // Whoever writes a backup to a slow place is idle now and then.
+    await client.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+    const { revision } = await tables.head(client);
+    return {
+      revision,
+      async *pages(): AsyncGenerator<readonly Entry[], void, undefined> {
+        for (let after = ''; ;) {
+          const page = await tables.range(client, '', { limit: snapshotPage, after }, now.getTime());
+          if (page.length > 0) yield page;
+          if (page.length < snapshotPage) return;
+          after = page.at(-1)?.key ?? '';
+        }
+      },
+      async [Symbol.asyncDispose]() {
+        const broken = await client.query('ROLLBACK').then(
+          () => false,
+          () => true,
+        );
+        client.release(broken);
+      },
+    };
+  } catch (cause) {
+    client.release(true);
+    throw failure('cannot read the storage', cause);
+  }
+}
