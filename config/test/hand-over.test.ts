@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { binary, build, run, TestCluster } from './support/programs.js';
 import { userInfo } from 'node:os';
@@ -88,6 +88,35 @@ describe('a connection that is handed over', function () {
     const { stdout } = await run('sh', ['-c', command], { cwd: '/', env: cluster.env });
     assert.equal(stdout, 'SSH-2.0');
   });
+
+  const expired = '2020-01-01T00:00:00.000Z';
+  const absent: readonly { name: string; data?: string; text: RegExp }[] = [
+    {
+      name: 'the certificate has expired',
+      data: expired,
+      text: /psh: your certificate expired at 2020.*log in again: psh login/,
+    },
+    { name: 'nobody is logged in', text: /psh: not logged in.*run: psh login/ },
+  ];
+  for (const { name, data, text } of absent)
+    it(`says that ${name}, and what to do, under BatchMode too`, async () => {
+      const file = join(cluster.home, '.psh/postern.localhost/profile.json');
+      const before = await readFile(file, 'utf8');
+      const profile = JSON.parse(before) as object;
+      try {
+        if (data === undefined) await rm(file);
+        else await writeFile(file, JSON.stringify({ ...profile, expires: data }));
+        const options = ['-F', join(cluster.home, '.ssh/config'), '-o', 'BatchMode=yes', '-o', 'ControlPath=none'];
+        const { code, stderr } = await run('ssh', [...options, `${userInfo().username}@${node}`, 'true'], {
+          cwd: '/',
+          env: { PATH: process.env['PATH'], HOME: cluster.home },
+        });
+        assert.equal(code, 255);
+        assert.match(stderr, text);
+      } finally {
+        await writeFile(file, before);
+      }
+    });
 
   it('says why there is none, and ends', async () => {
     const args = ['proxy', 'ssh', 'nowhere', '--stdio', '--hand-over'];

@@ -148,7 +148,7 @@ describe('bad input at the public port of a whole cluster', function () {
     const answer = untilClosed(socket.resume());
     socket.write(Buffer.concat([Buffer.from('SSH-2.0-x\r\n'), Buffer.from([0x7f, 255, 255, 255, 4, 20])]));
     assert.match(await answer, /^SSH-2\.0-/);
-    assert.deepEqual(await world.said(), [['connection.refused', 'unauthenticated']]);
+    assert.deepEqual(await world.said(), [['connection.refused', 'protocol_violation']]);
   });
 
   it('bounds idle connections, and serves who says what it wants meanwhile', async function () {

@@ -27,7 +27,10 @@ export interface Proven {
  * the kernel has decided: only then is the client told yes or no.
  */
 export class Authentication {
-  /** Resolves once a client has proven who it is; rejects with the last reason when it gives up. */
+  /**
+   * Resolves once a client has proven who it is. Rejects with the last reason
+   * when it gives up, and with `protocol_violation` where it broke the protocol.
+   */
   readonly proven: Promise<Proven>;
   #resolve!: (proven: Proven) => void;
   #held: PublicKeyAuthContext | undefined;
@@ -43,7 +46,10 @@ export class Authentication {
   ) {
     this.proven = new Promise((resolve, reject) => {
       this.#resolve = resolve;
-      const gone = (): void => reject(this.#reason ?? new PosternError('unauthenticated', 'the client gave up'));
+      const gone = (): void =>
+        reject(
+          connection.transport.violation ?? this.#reason ?? new PosternError('unauthenticated', 'the client gave up'),
+        );
       if (connection.transport.over.aborted) gone();
       else connection.transport.over.addEventListener('abort', gone, { once: true });
     });

@@ -28,13 +28,14 @@ export class Channels {
     this.#listen(conversation.connection.ssh);
   }
 
-  /** Ends every program and every socket, and waits. `cut` leaves the channels open for {@link say}. */
+  /** Ends every program, what they left running, and every socket, and waits. `cut` leaves the channels open for {@link say}. */
   async end(graceMs: number, cut: boolean): Promise<void> {
     this.#over = true;
     this.#forwards.close();
     for (const session of this.#sessions) this.#track(session.end(graceMs, cut));
     this.#track(this.#reverse.close());
     while (this.#work.size > 0) await Promise.all(this.#work);
+    await this.conversation.sweep(graceMs);
   }
 
   /** Shows a last line in every terminal that the client has open. */

@@ -1,4 +1,5 @@
 import { PosternError, type Grant, type SessionContext } from '@postern/plugin-sdk';
+import { endLeftovers } from './leftovers.js';
 import type { LocalService } from './local-service.js';
 import type { Login } from './login.js';
 import type { Ssh, SshAction, SshAsk } from './protocol.js';
@@ -40,6 +41,7 @@ export class Conversation implements ConversationParts {
   readonly source: string;
   readonly extensions: ReadonlySet<string>;
   #services = 0;
+  #first: { readonly pid: number; readonly at: number } | undefined;
 
   constructor(parts: ConversationParts) {
     this.context = parts.context;
@@ -77,6 +79,21 @@ export class Conversation implements ConversationParts {
       this.#services -= 1;
       throw cause;
     }
+  }
+
+  /** A program of the session runs. */
+  started(pid: number): void {
+    this.#first ??= { pid, at: performance.now() };
+  }
+
+  /** Ends what the session's programs left running, once they have ended themselves. */
+  async sweep(graceMs: number): Promise<void> {
+    const { context, login } = this;
+    if (!this.#first || context.config.linger) return;
+    const { pid: first, at } = this.#first;
+    const ageMs = performance.now() - at;
+    const processes = await endLeftovers({ session: context.id, uid: login.uid, first, ageMs, graceMs });
+    if (processes > 0) await context.audit.emit('left_running', { processes });
   }
 
   /** Records that something was refused for a reason that is not a role's. */

@@ -59,6 +59,8 @@ export class ChannelGuard {
     reader.uint32();
     if (reader.uint32() < minimumPacketSize)
       return this.#refuse(sender, openFailure.shortage, 'the maximum packet size is too small');
+    if (type === 'direct-streamlocal@openssh.com')
+      return this.#refuse(sender, openFailure.prohibited, 'sockets of the file system are not forwarded, ports are');
     if (!offered.has(type)) return this.#refuse(sender, openFailure.unknownType, 'this kind of channel is not offered');
     if (this.transport.inside._chanMgr._count >= this.limit)
       return this.#refuse(sender, openFailure.shortage, 'too many channels are open');

@@ -47,6 +47,7 @@ function programOf(pid: number, child: ChildProcess, pipes: Pipes): Program {
   let running = true;
   void ended.then(() => (running = false));
   return {
+    pid,
     input: pipes.stdin,
     output: pipes.stdout,
     errors: pipes.stderr,

@@ -7,6 +7,7 @@ export type Exit = { readonly status: number } | { readonly signal: NodeJS.Signa
 
 /** One running program of a user. */
 export interface Program {
+  readonly pid: number;
   readonly input: Writable;
   readonly output: Readable;
   /** Absent where a terminal carries both. */

@@ -159,6 +159,10 @@ export const ssh = defineProtocol({
       .default(60)
       .describe('A client that is silent three times as long is gone.'),
     hang_up_seconds: z.int().min(0).max(60).default(5).describe('How long a program may survive its hang-up.'),
+    linger: z
+      .boolean()
+      .default(false)
+      .describe('Whether what a session’s programs leave running (daemons, tmux) outlives it.'),
     max_channels: z.int().min(1).max(1000).default(200).describe('Channels of one connection at once.'),
   }),
   auth: {
@@ -220,6 +224,12 @@ export const ssh = defineProtocol({
     }),
     agent_forward: event("The client's ssh-agent was made available on the node.", { channel }),
     x11_forward: event("The client's screen was made available on the node.", { channel }),
+    left_running: event('What the session’s programs had left running was ended with it.', {
+      processes: field.public(z.int().positive()),
+    }),
+    protocol_violation: event('A client that was logged in broke the protocol, and its connection was ended.', {
+      what: field.public(z.string()),
+    }),
     channel_refused: event('A channel or request was refused for a reason other than a role.', {
       type: field.public(z.string()),
       reason: field.public(z.string()),

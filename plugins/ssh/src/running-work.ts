@@ -51,6 +51,7 @@ export class RunningWork {
       // The decision and its record took a while: nothing may begin in a session that is over.
       if (context.signal.aborted || place.stream.destroyed) throw new PosternError('aborted', 'the session is over');
       const program = await machine.start(work, { login, env, ...(terminal && { terminal }) });
+      conversation.started(program.pid);
       return new RunningWork(conversation, place, program, taps);
     } catch (cause) {
       await taps.close();

@@ -73,6 +73,8 @@ export class SshSession implements Session<Ssh> {
     if (!this.#authentication?.accept()) return;
     this.#channels = channels;
     await either(connection.transport.over, context.signal);
+    const { violation } = connection.transport;
+    if (violation) await context.audit.emit('protocol_violation', { what: violation.message });
     const cut = !connection.transport.over.aborted;
     await channels.end(cut ? cutGraceMs : context.config.hang_up_seconds * 1000, cut);
   }

@@ -45,9 +45,10 @@ export class SshConnection {
       const session = inside._chanMgr.get(channel) as SessionInternals | undefined;
       return session?._chanInfo?.outgoing.id;
     });
-    this.guard = new Guard(transport, this.replies, { ...defaultGuardLimits, ...options.limits }, (what) =>
-      options.log.warn('connection ended: abuse of the protocol', { what }),
-    );
+    this.guard = new Guard(transport, this.replies, { ...defaultGuardLimits, ...options.limits }, (what) => {
+      options.log.warn('connection ended: abuse of the protocol', { what });
+      transport.violated(what);
+    });
   }
 
   /**
@@ -80,6 +81,7 @@ export class SshConnection {
     const transport = new Transport(ssh);
     ssh.on('error', (cause) => {
       options.log.debug('the connection failed', { cause: cause.message });
+      if (isViolation(cause)) transport.violated(cause.message);
       transport.abandon();
     });
     const connection = new SshConnection(ssh, transport, options);
@@ -90,4 +92,14 @@ export class SshConnection {
     quickenCipher(transport);
     return connection;
   }
+}
+
+/**
+ * What ssh2's errors tell of the client: those of the socket and of timers have
+ * a level of their own, and its parser throws errors without one. To have no
+ * algorithm in common with the node is no crime.
+ */
+function isViolation(cause: Error & { readonly level?: string }): boolean {
+  if (cause.level === 'handshake') return !cause.message.includes('no matching');
+  return cause.level === 'protocol' || (cause.level === undefined && !(cause instanceof TypeError));
 }

@@ -61,6 +61,7 @@ export function startOnTerminal(
     });
   });
   return {
+    pid: term.pid,
     input: master,
     output,
     ended,

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
+import { PosternError } from '@postern/plugin-sdk';
 import type { Connection } from 'ssh2';
 import { internalsOf, type ConnectionInternals, type ProtocolInternals } from './ssh2-internals.js';
-import { disconnectReason, message, WireWriter } from './wire.js';
+import { disconnectReason, message, plainLine, WireWriter } from './wire.js';
 
 /** Above this many unsent bytes nothing more is taken from programs and forwarded connections. */
 const congestedBytes = 1024 * 1024;
@@ -29,6 +30,7 @@ export class Transport {
   readonly #renewal: NodeJS.Timeout;
   #exchange: NodeJS.Timeout | undefined;
   #bytes = 0;
+  #violation: PosternError | undefined;
   #openFailure: { readonly reason: number; readonly text: string } | undefined;
 
   constructor(readonly connection: Connection) {
@@ -63,6 +65,17 @@ export class Transport {
   /** True while a sender should wait: for the client to read, or for the end of a key exchange. */
   get congested(): boolean {
     return this.#protocol._kexinit !== undefined || this.socket.writableLength > congestedBytes;
+  }
+
+  /** What the client did that no honest client does, where that ended the connection. */
+  get violation(): PosternError | undefined {
+    return this.#violation;
+  }
+
+  /** The connection ends, for what the client did. Called before its end. */
+  violated(what: string): void {
+    const text = plainLine(what).slice(0, 256);
+    this.#violation ??= PosternError.public('protocol_violation', text);
   }
 
   /** Calls back once, when {@link congested} may have become false. */

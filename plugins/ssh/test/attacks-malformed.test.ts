@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { message, WireWriter } from '../src/wire.js';
+import type { CanaryClient } from '../src/canary-client.js';
 import { Attack, hears } from './support/attacker.js';
 import { data, exec, open, request } from './support/raw-messages.js';
+import { fixture } from './support/fixture.js';
+import { loggedIn, scriptedClient } from './support/scripted-client.js';
 import { until } from './support/until.js';
 
 const full = process.env['POSTERN_TEST_FULL'] === '1';
@@ -87,3 +91,37 @@ describe('somebody who has logged in and sends what makes no sense', function ()
     await until('the sessions have ended', async () => (await attack.state()).sessions === 0);
   });
 });
+
+describe('a client that breaks the protocol after its login', function () {
+  this.timeout(60_000);
+  const at = fixture();
+
+  const violations = [
+    ['a packet of four gigabytes', (intruder: Logged) => intruder.socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff]))],
+    ['a packet that was not encrypted with the key', (intruder: Logged) => intruder.socket.write(Buffer.alloc(64, 0))],
+    [
+      'a packet size of nothing',
+      ({ client }: Logged) =>
+        client.transport.send(new WireWriter().byte(91).uint32(0).uint32(0).uint32(65_536).uint32(0).end()),
+    ],
+  ] as const;
+  for (const [name, violate] of violations)
+    it(`is recorded as such, once, with ${name}`, async () => {
+      const socket = connect({ host: '127.0.0.1', port: at.node.port, noDelay: true });
+      socket.on('error', () => {});
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      const key = at.authority.user({ principals: [at.login.name] });
+      const client = scriptedClient(socket, { login: at.login.name, key, host: at.node.credential });
+      await loggedIn(client);
+      violate({ socket, client });
+      await closed;
+      await at.node.idle();
+      const types = at.node.host.events.map(({ type }) => type);
+      assert.deepEqual(types, ['session.start', 'ssh.protocol_violation', 'session.end']);
+    });
+});
+
+interface Logged {
+  readonly socket: Socket;
+  readonly client: CanaryClient;
+}

@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fixture } from './support/fixture.js';
+import { TestNode } from './support/node.js';
+import { OpenSsh } from './support/openssh.js';
 import { openDescriptors, processesWith, uniqueSeconds } from './support/processes.js';
 import { TypedTerminal } from './support/terminal.js';
 import { until } from './support/until.js';
@@ -93,6 +95,59 @@ describe('the end of a session', function () {
     await terminal.exit;
     await until('the job has ended', () => processesWith(`sleep ${seconds}`).length === 0);
     await at.node.idle();
+  });
+
+  const leaving = [
+    ['a session of its own', 'setsid sleep SECONDS </dev/null >/dev/null 2>&1 &'],
+    ['a job that ignores hang-ups', 'nohup sleep SECONDS </dev/null >/dev/null 2>&1 &'],
+    ['a daemon that nobody is the parent of', '(setsid sh -c "(sleep SECONDS; :) & :" </dev/null >/dev/null 2>&1 &)'],
+    [
+      'a daemon that ignores what it is told',
+      `(setsid sh -c 'trap "" HUP TERM; while :; do sleep SECONDS; done' </dev/null >/dev/null 2>&1 &)`,
+    ],
+  ] as const;
+  for (const [name, command] of leaving)
+    it(`reaches ${name}`, async () => {
+      const seconds = uniqueSeconds();
+      const script = command.replaceAll('SECONDS', seconds);
+      const result = await at.client.ssh(at.login.name, [
+        `${script}\nuntil pgrep -f "slee[p] ${seconds}" >/dev/null; do sleep 0.05; done`,
+      ]);
+      assert.equal(result.code, 0, result.stderr);
+      await at.node.idle();
+      assert.deepEqual(processesWith(`sleep ${seconds}`), []);
+      const ended = at.node.host.events.find(({ type }) => type === 'ssh.left_running');
+      assert.ok(Number(ended?.fields['processes']) >= 1, JSON.stringify(ended));
+    });
+
+  it('does not reach what other sessions of the same user have started', async () => {
+    const [mine, theirs] = [uniqueSeconds(), uniqueSeconds()];
+    const other = at.client.start(at.login.name, [`setsid sleep ${theirs} & sleep ${theirs}`]);
+    await until('the other runs', () => processesWith(`sleep ${theirs}`).length > 1);
+    const before = processesWith(`sleep ${theirs}`);
+    const host = at.node.hosts.length;
+    await at.client.ssh(at.login.name, [`setsid sleep ${mine} </dev/null >/dev/null 2>&1 &`]);
+    await until('it has ended', () => at.node.hosts[host]?.events.some(({ type }) => type === 'session.end') === true);
+    assert.deepEqual([processesWith(`sleep ${mine}`), processesWith(`sleep ${theirs}`)], [[], before]);
+    const closed = once(other, 'close');
+    other.kill('SIGKILL');
+    await closed;
+    await at.node.idle();
+    assert.deepEqual(processesWith(`sleep ${theirs}`), []);
+  });
+
+  it('leaves running what it finds where the node is told so', async () => {
+    const seconds = uniqueSeconds();
+    const node = await TestNode.start(at.authority, { allow: { logins: [at.login.name] }, config: { linger: true } });
+    try {
+      const client = new OpenSsh(at.authority, node.port, at.authority.user({ principals: [at.login.name] }));
+      await client.ssh(at.login.name, [`setsid sleep ${seconds} </dev/null >/dev/null 2>&1 &`]);
+      await node.idle();
+      await until('it runs', () => processesWith(`sleep ${seconds}`).length > 0);
+    } finally {
+      for (const pid of processesWith(`sleep ${seconds}`)) process.kill(pid);
+      await node.close();
+    }
   });
 
   it('closes forwarded connections and listeners', async () => {

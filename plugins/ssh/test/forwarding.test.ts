@@ -90,6 +90,29 @@ describe('forwarding', function () {
     assert.equal(result.stdout.toString(), 'seven', result.stderr);
   });
 
+  it('does not connect to a socket of the file system, and says so', async () => {
+    const local = await freePort();
+    const child = at.client.start(at.login.name, [], ['-N', '-L', `${local}:/run/no-such.sock`]);
+    let said = '';
+    child.stderr?.on('data', (data: Buffer) => (said += data.toString()));
+    await until('the client listens', () => reachable(local));
+    const socket = connect({ host: '127.0.0.1', port: local });
+    await once(socket.resume(), 'close');
+    await until('it is said', () => /open failed: administratively prohibited: sockets of the file system/.test(said));
+    const ended = once(child, 'close');
+    child.kill();
+    await ended;
+  });
+
+  it('does not listen on a socket of the file system', async () => {
+    const path = join(tmpdir(), `postern-${process.pid}.sock`);
+    const forward = `${path}:127.0.0.1:${echo.port}`;
+    const result = await at.client.ssh(at.login.name, ['true'], {}, ['-R', forward, '-o', 'ExitOnForwardFailure=yes']);
+    assert.equal(result.code, 255);
+    assert.match(result.stderr, /remote port forwarding failed for listen path/);
+    assert.equal(existsSync(path), false);
+  });
+
   it('says why a destination cannot be reached', async () => {
     const result = await at.client.ssh(at.login.name, [], {}, ['-W', `127.0.0.1:${await freePort()}`]);
     assert.notEqual(result.code, 0);

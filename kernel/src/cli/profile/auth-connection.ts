@@ -21,10 +21,10 @@ export function authClient({ cluster, ...target }: AuthTarget): ApiClient {
 }
 
 /** The same, with the certificate of a profile. */
-export async function profileClient({ data, files }: Profile): Promise<ApiClient> {
-  const { cluster, proxy, expires } = data;
-  if (new Date(expires) <= new Date())
-    throw PosternError.public('expired', `your certificate expired at ${expires}; log in again: psh login`);
+export async function profileClient(profile: Profile): Promise<ApiClient> {
+  profile.assureValid();
+  const { data, files } = profile;
+  const { cluster, proxy } = data;
   return authClient({ cluster, proxy, ...(await credentialsOf(files)) });
 }
 

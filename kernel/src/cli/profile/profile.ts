@@ -92,6 +92,13 @@ export class Profile {
     return new Profile({ ...this.data, additions }, this.root);
   }
 
+  /** Throws `expired` where the certificates have ended. */
+  assureValid(): void {
+    const { expires } = this.data;
+    if (new Date(expires) <= new Date())
+      throw PosternError.public('expired', `your certificate expired at ${expires}; log in again: psh login`);
+  }
+
   async save(): Promise<void> {
     await writePrivateFile(join(this.directory, 'profile.json'), `${JSON.stringify(this.data, null, 2)}\n`);
   }

@@ -58,7 +58,7 @@ interface Conversation {
   readonly user: string;
   readonly prompter: Prompter;
   /** Asks for the user's proof, and calls with it. */
-  answered<T>(attempt: (answers: Omit<Answers, 'newPassword'>) => Promise<T>): Promise<T>;
+  readonly answered: <T>(attempt: (answers: Omit<Answers, 'newPassword'>) => Promise<T>) => Promise<T>;
 }
 
 /** Needs no certificate, since the roles of whoever has no second factor yet may demand one. */

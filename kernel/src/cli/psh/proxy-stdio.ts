@@ -19,6 +19,8 @@ export interface ProxyStdioOptions {
  */
 export async function proxyStdio(target: ProxyTarget, options: ProxyStdioOptions): Promise<void> {
   const { profile, hostname } = await locate(target, options.cluster);
+  // Native clients that may ask nothing show no more of a refusal than that it was one.
+  profile.assureValid();
   if (options.handOver === true && (await handedOver(target, profile, hostname))) return;
   const socket = await connectTarget(target, profile, hostname);
   const gone = (): void => void socket.destroy();

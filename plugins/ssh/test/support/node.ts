@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Scope, type AgentModule, type OpenSshCredential } from '@postern/plugin-sdk';
 import { startSession } from '@postern/plugin-sdk/host';
@@ -23,7 +24,7 @@ export class TestNode {
     private readonly server: Server,
     private readonly authority: Authority,
     private readonly options: NodeOptions,
-    private readonly credential: OpenSshCredential,
+    readonly credential: OpenSshCredential,
   ) {
     const scope = Scope.root().child();
     agent.bind(scope);
@@ -83,6 +84,8 @@ export class TestNode {
       verify: trust(this.authority.publicKey('user-ca')),
       ...this.options,
     });
+    // What a session leaves running is known by its id, which no other one has.
+    Object.assign(host, { id: randomUUID() });
     this.hosts.push(host);
     const { done } = startSession(host, this.options.module ?? agent, socket, scope);
     const running: Promise<unknown> = done.finally(() => this.#running.delete(running));
