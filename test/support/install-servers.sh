@@ -17,6 +17,7 @@ packages=(
   xvfb x11-utils
   xrdp xorgxrdp freerdp2-x11 freerdp2-shadow-x11 winpr-utils
   tigervnc-standalone-server tigervnc-tools x11-xserver-utils imagemagick ffmpeg
+  xclip chromium
 )
 
 # Elsewhere kubectl comes from other packages, which this one would get in the way of.

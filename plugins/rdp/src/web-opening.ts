@@ -40,10 +40,8 @@ export async function openWeb(stream: Duplex, name: string, certificate: Buffer)
     initial: undefined,
     early,
     welcome: () => channel.message(cleanPathResponse(name, connectionConfirm(security.tls), certificate)),
-    turnAway: async (_code, denial) => {
-      await channel.message(cleanPathFailure(statusFor(denial.code)));
-      await channel.farewell(denial);
-    },
+    // Not by an error of RDCleanPath: clients hang up on one, before they have read the reason.
+    turnAway: (_code, denial) => channel.farewell(denial),
     farewell: (denial) => channel.farewell(denial),
   };
 }

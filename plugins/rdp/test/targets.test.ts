@@ -39,14 +39,14 @@ const common = { xfreerdp: 'freerdp2-x11', Xvfb: 'xvfb', import: 'imagemagick', 
 
 const targets: Readonly<Record<string, Target>> = {
   'xrdp with Xvnc': {
-    start: () => XrdpDesktop.start('xvnc'),
+    start: () => XrdpDesktop.start({ backend: 'xvnc' }),
     password: vncPassword,
     login: 'na',
     security: 'tls',
     needs: { xrdp: 'xrdp', Xtigervnc: 'tigervnc-standalone-server', tigervncpasswd: 'tigervnc-tools' },
   },
   'xrdp with Xorg': {
-    start: () => XrdpDesktop.start('xorg'),
+    start: () => XrdpDesktop.start({ backend: 'xorg' }),
     password: 'nobody asks',
     login: 'na',
     security: 'tls',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { Scope, webAlpn } from '@postern/plugin-sdk';
 import { fakeHost, fakeIdentity, loopback, startSession, type FakeHost } from '@postern/plugin-sdk/testing';
 import { createWebSocketStream, WebSocket } from 'ws';
@@ -39,12 +40,13 @@ describe('a session of a browser', () => {
     await site.done;
   });
 
-  it('is refused with the status that HTTP has for it', async () => {
+  it('is refused in words, with the status that HTTP has for it', async () => {
     await using site = await Site.start({ logins: ['other'] });
-    const { socket, messages } = await site.browser();
+    const { socket, closed } = await site.browser();
     socket.send(cleanPath('vaulted'));
-    const [answer = Buffer.alloc(0)] = await messages(1);
-    assert.equal(answer.toString('hex'), '3015a00402020d3ea10d300ba003020101a10402020193');
+    const { code, reason } = await closed;
+    assert.equal(code, 4403);
+    assert.equal(reason, 'access denied');
     await site.done;
     assert.equal(site.desktop.connections.length, 0);
   });
@@ -104,7 +106,8 @@ class Site implements AsyncDisposable {
       while (received.length < count) await new Promise((resolve) => socket.once('message', resolve));
       return received;
     };
-    return { socket, messages };
+    const closed = once(socket, 'close').then(([code, reason]) => ({ code: Number(code), reason: String(reason) }));
+    return { socket, messages, closed };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -67,10 +67,9 @@ export class Connection {
   async endOf(cause: unknown): Promise<Ended> {
     const late = new Promise<undefined>((resolve) => setTimeout(resolve, lastWordMs, undefined));
     const close = this.#begun ? await Promise.race([this.#closed, late]) : undefined;
-    const status = statusOf(cause);
-    const reason = close?.reason;
-    if (reason) return { reason };
-    return { status, error: errorOf(cause), page: await pageStatus() };
+    // Other codes are not the agent's.
+    if (close && close.code >= 4000 && close.reason !== '') return { reason: close.reason };
+    return { error: errorOf(cause), page: await pageStatus() };
   }
 }
 
@@ -85,14 +84,10 @@ const cursorSetter =
 /** What IronRDP throws, as far as it is used here. */
 interface IronError {
   backtrace(): string;
-  rdcleanpathDetails?(): { readonly httpStatusCode?: number } | undefined;
 }
 
 const isIronError = (cause: unknown): cause is IronError =>
   typeof cause === 'object' && cause !== null && 'backtrace' in cause && typeof cause.backtrace === 'function';
-
-const statusOf = (cause: unknown): number | undefined =>
-  isIronError(cause) ? cause.rdcleanpathDetails?.()?.httpStatusCode : undefined;
 
 function errorOf(cause: unknown): string | undefined {
   if (cause === undefined) return undefined;

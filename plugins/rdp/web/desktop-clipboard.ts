@@ -18,10 +18,10 @@ export class DesktopClipboard {
 
   constructor(private readonly tell: (text: string) => void) {}
 
-  /** The desktop is ready for what the user has copied. */
+  /** The desktop is ready for what the user has copied, and says nothing itself until it was told, be it of nothing. */
   readonly opened = (): void => {
     this.#open = true;
-    void this.offer('unasked');
+    if (this.#session) void this.#begin(this.#session);
   };
 
   /** The desktop has something new. */
@@ -38,20 +38,16 @@ export class DesktopClipboard {
 
   attach(session: Session): void {
     this.#session = session;
-    if (this.#open) void this.offer('unasked');
+    if (this.#open) void this.#begin(session);
   }
 
   /** Hands the desktop what the user has copied; only where the user `asked`, browsers may ask for leave. */
   async offer(how: 'asked' | 'unasked'): Promise<void> {
-    const session = this.#session;
-    if (!this.#open || !session || (how === 'unasked' && !(await mayRead()))) return;
-    const text = await navigator.clipboard.readText().catch(() => '');
+    if (!this.#open || !this.#session) return;
+    const text = await readText(how);
     if (text === '' || text === this.#last) return;
     if (text.length > maxText) return this.tell('The text on the clipboard is too long for the desktop.');
-    this.#last = text;
-    const data = new Backend.ClipboardData();
-    data.addText('text/plain', text);
-    await session.onClipboardPaste(data);
+    await this.#send(this.#session, text);
   }
 
   /** Hands the browser what the desktop has copied, as soon as it takes it. */
@@ -65,6 +61,24 @@ export class DesktopClipboard {
       // Tried again when the user is here.
     }
   }
+
+  async #begin(session: Session): Promise<void> {
+    const text = await readText('unasked');
+    await this.#send(session, text.length > maxText ? '' : text);
+  }
+
+  async #send(session: Session, text: string): Promise<void> {
+    this.#last = text;
+    const data = new Backend.ClipboardData();
+    if (text !== '') data.addText('text/plain', text);
+    await session.onClipboardPaste(data);
+  }
+}
+
+/** What the user has copied; empty where there is no text, or none of our business. */
+async function readText(how: 'asked' | 'unasked'): Promise<string> {
+  if (how === 'unasked' && !(await mayRead())) return '';
+  return navigator.clipboard.readText().catch(() => '');
 }
 
 async function mayRead(): Promise<boolean> {

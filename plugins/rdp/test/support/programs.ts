@@ -27,7 +27,7 @@ export class Programs implements AsyncDisposable {
   }
 
   /** A file that only the programs can read. */
-  async file(name: string, text: string): Promise<string> {
+  async file(name: string, text: string | Buffer): Promise<string> {
     const path = join(this.directory, name);
     await writeFile(path, text, { mode: 0o600 });
     if (root) await chown(path, nobody, nobody);

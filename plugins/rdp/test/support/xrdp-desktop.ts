@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { access, readFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { innerCertificate } from '../../src/inner-certificate.js';
 import { freePort, Programs, reachable, until } from './programs.js';
@@ -10,6 +10,26 @@ export const vncPassword = 'Vnc-Pw55';
 /** The colour that its screen is filled with. */
 export const desktopColour = '335577';
 
+/** Where xrdp's programs meet: compiled into them, and made by an xrdp of root's. */
+const sockets = '/run/xrdp/sockdir';
+
+/** Whether desktops here can have a bridge from the clipboard to their programs; makes what root alone can. */
+export async function canBridge(): Promise<boolean> {
+  try {
+    if ((await mkdir(sockets, { recursive: true })) !== undefined) await chmod(sockets, 0o1777);
+    await access(sockets, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export interface XrdpOptions {
+  readonly backend?: 'xvnc' | 'xorg';
+  /** With the bridge from the clipboard to programs, as users of xrdp have it: see {@link canBridge}. */
+  readonly bridged?: boolean;
+}
+
 /** A real desktop without accounts: xrdp before Xvnc, which asks for a password, or before Xorg, which asks for none. */
 export class XrdpDesktop implements AsyncDisposable {
   private constructor(
@@ -18,7 +38,7 @@ export class XrdpDesktop implements AsyncDisposable {
     readonly fingerprint: string,
   ) {}
 
-  static async start(backend: 'xvnc' | 'xorg' = 'xvnc'): Promise<XrdpDesktop> {
+  static async start({ backend = 'xvnc', bridged = false }: XrdpOptions = {}): Promise<XrdpDesktop> {
     const [port, vnc] = [await freePort(), await freePort()];
     // Displays are named by numbers that no port is near to, and that seldom collide.
     const programs = await Programs.at(200 + (vnc % 700));
@@ -32,8 +52,9 @@ export class XrdpDesktop implements AsyncDisposable {
         certificate: await programs.file('cert.pem', certificate),
         log: join(programs.directory, 'xrdp.log'),
       };
-      const lines = backend === 'xvnc' ? behindVnc(vnc) : behindXorg(programs);
-      await programs.file('xrdp.ini', configuration({ ...paths, port, backend: lines }));
+      const lines = [backend === 'xvnc' ? behindVnc(vnc) : behindXorg(programs)];
+      if (bridged) lines.push(bridge(programs));
+      await programs.file('xrdp.ini', configuration({ ...paths, port, backend: lines.join('\n') }));
       programs.run('xsetroot', '-solid', `#${desktopColour}`);
       programs.run('xrdp', '-n', '-c', join(programs.directory, 'xrdp.ini'));
       await until(() => reachable(port));
@@ -93,6 +114,12 @@ async function startXorg(programs: Programs): Promise<void> {
 }
 
 const behindXorg = (programs: Programs): string => `lib=libxup.so\nip=127.0.0.1\nport=${socketOf(programs)}\ncode=20`;
+
+/** Starts the bridge. xrdp looks for it again until it is there. */
+function bridge(programs: Programs): string {
+  programs.run('xrdp-chansrv');
+  return `chansrvport=${join(sockets, `xrdp_chansrv_socket_${programs.display.slice(1)}`)}`;
+}
 
 function configuration(options: {
   port: number;
