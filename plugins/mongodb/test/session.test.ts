@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { flag } from '../src/wire.js';
+import { ScriptedServer } from './support/scripted-server.js';
 import { Site } from './support/site.js';
 import { cursorOf, hello, message } from './support/talk.js';
 
@@ -110,6 +111,38 @@ describe('a MongoDB session', function () {
       ],
     );
     assert.equal(site.host.recordings.length, 1);
+  });
+
+  it('looks for the primary among the members of a replica set, for each connection anew', async () => {
+    const writable = { first: false };
+    const role = (primary: boolean) => ({
+      setName: 'rs0',
+      isWritablePrimary: primary,
+      ismaster: primary,
+      secondary: !primary,
+    });
+    await using second = await ScriptedServer.start({ users: { app: 'pencil' }, greet: () => role(!writable.first) });
+    await using third = await ScriptedServer.start({ users: { app: 'pencil' }, greet: () => role(false) });
+    const gone = await ScriptedServer.start();
+    await gone[Symbol.asyncDispose]();
+    site = await Site.start({
+      greet: () => role(writable.first),
+      spec: { members: [gone.endpoint, third.endpoint, second.endpoint] },
+    });
+    await (await site.as()).ask(message({ insert: 'a', documents: [{}], $db: 'shop' }));
+    assert.deepEqual([site.server, third, second].map(({ commands }) => commands.length), [0, 0, 1]); // prettier-ignore
+    assert.deepEqual([site.server.logins, third.logins, second.logins], [[], [], ['app']]);
+    writable.first = true;
+    await (await site.as()).ask(message({ insert: 'a', documents: [{}], $db: 'shop' }));
+    assert.deepEqual([site.server, third, second].map(({ commands }) => commands.length), [1, 0, 1]); // prettier-ignore
+  });
+
+  it('speaks to whoever is there while no member is the primary', async () => {
+    site = await Site.start({ hello: { setName: 'rs0', isWritablePrimary: false, ismaster: false, secondary: true } });
+    const talk = site.connect();
+    const answer = await talk.ask(hello('app'));
+    assert.deepEqual([answer['isWritablePrimary'], answer['secondary'], answer['msg']], [false, undefined, 'isdbgrid']);
+    assert.equal((await talk.ask(message({ find: 'a', $db: 'shop' })))['ok'], 1);
   });
 
   it('forbids what a role denies though another allows it', async () => {

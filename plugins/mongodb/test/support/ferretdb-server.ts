@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -93,7 +93,7 @@ async function listening(child: ChildProcess): Promise<number> {
 }
 
 function asNobody(program: string, args: readonly string[]): ChildProcess {
-  const options = { stdio: ['ignore', 'ignore', 'pipe'] } as const;
+  const options: SpawnOptions = { stdio: ['ignore', 'ignore', 'pipe'] };
   if (process.getuid?.() !== 0) return spawn(program, args, options);
   const rest = ['--reuid=nobody', '--regid=nogroup', '--clear-groups', '--', program, ...args];
   return spawn('setpriv', rest, options);

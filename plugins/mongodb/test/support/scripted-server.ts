@@ -1,5 +1,6 @@
-import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
-import type { Socket } from 'node:net';
+import { createHash, createHmac, pbkdf2Sync, X509Certificate } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { loopback, type Loopback } from '@postern/plugin-sdk/testing';
 import { Binary, deserialize, Long, type Document } from 'bson';
 import { MessageReader, type Message } from '../../src/message-reader.js';
@@ -15,6 +16,10 @@ export interface ScriptedOptions {
   readonly script?: Script;
   /** What the greeting says beside the usual. */
   readonly hello?: Document;
+  /** The same, where it changes. */
+  readonly greet?: () => Document;
+  /** PEM: the server then speaks TLS, asks for a certificate, and `authenticate` makes who shows one of `clients` its common name. */
+  readonly tls?: { readonly certificate: string; readonly key: string; readonly clients?: () => string };
 }
 
 const iterations = 4096;
@@ -34,7 +39,7 @@ export class ScriptedServer implements AsyncDisposable {
 
   static async start(options: ScriptedOptions = {}): Promise<ScriptedServer> {
     const server = new ScriptedServer(options);
-    server.#listener = await loopback((socket) => server.#serve(socket));
+    server.#listener = await loopback((socket) => server.#serve(server.#secured(socket)));
     return server;
   }
 
@@ -47,10 +52,33 @@ export class ScriptedServer implements AsyncDisposable {
     await this.#listener?.close();
   }
 
-  #serve(socket: Socket): void {
+  #secured(socket: Duplex): Duplex {
+    const { tls } = this.options;
+    if (!tls) return socket;
+    const secured = new TLSSocket(socket, {
+      isServer: true,
+      cert: tls.certificate,
+      key: tls.key,
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
+    secured.on('error', () => socket.destroy());
+    return secured;
+  }
+
+  /** Whom the certificate names that the other side has shown, if the authority is one that counts. */
+  #named(socket: Duplex): string | undefined {
+    const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+    const clients = this.options.tls?.clients?.();
+    if (!shown || clients === undefined) return undefined;
+    if (!shown.verify(new X509Certificate(clients).publicKey)) return undefined;
+    return /^CN=(.+)$/m.exec(shown.subject)?.[1];
+  }
+
+  #serve(socket: Duplex): void {
     const reader = new MessageReader(48_000_000);
-    const peer = new Peer(this.options.users);
-    socket.on('data', (chunk) => {
+    const peer = new Peer(this.options.users, () => this.#named(socket));
+    socket.on('data', (chunk: Buffer) => {
       try {
         reader.push(Buffer.from(chunk));
         for (let message = reader.next(); message; message = reader.next()) this.#answer(socket, peer, message);
@@ -61,13 +89,14 @@ export class ScriptedServer implements AsyncDisposable {
     socket.on('end', () => socket.end());
   }
 
-  #answer(socket: Socket, peer: Peer, message: Message): void {
+  #answer(socket: Duplex, peer: Peer, message: Message): void {
     const request = parseRequest(message);
     const command = commandOf(request);
     const { name } = request;
     if (/^(hello|ismaster)$/i.test(name)) {
       this.greetings.push(command);
-      socket.write(encodeAnswer(request, { ...greeting, ...this.options.hello }));
+      const { hello, greet } = this.options;
+      socket.write(encodeAnswer(request, { ...greeting, ...hello, ...greet?.() }));
       return;
     }
     const login = peer.logIn(name, command);
@@ -76,7 +105,7 @@ export class ScriptedServer implements AsyncDisposable {
     socket.write(encodeAnswer(request, login));
   }
 
-  #obey(socket: Socket, peer: Peer, { request, command }: Order): void {
+  #obey(socket: Duplex, peer: Peer, { request, command }: Order): void {
     const { name } = request;
     this.commands.push(command);
     const scripted = this.options.script?.(command, request);
@@ -90,7 +119,7 @@ export class ScriptedServer implements AsyncDisposable {
   }
 
   /** Answers on and on, as long as there is more (OP_MSG, `exhaustAllowed`). */
-  #exhaust(socket: Socket, { request: { requestId }, command }: Order, first: Document): void {
+  #exhaust(socket: Duplex, { request: { requestId }, command }: Order, first: Document): void {
     let responseTo = requestId;
     let answer = first;
     for (let own = 900_001; ; own += 1) {
@@ -208,16 +237,27 @@ class Peer {
   #name = '';
   #hash: 'sha256' | 'sha1' = 'sha256';
 
-  constructor(private readonly users: Readonly<Record<string, string>> | undefined) {
+  constructor(
+    private readonly users: Readonly<Record<string, string>> | undefined,
+    private readonly named: () => string | undefined,
+  ) {
     this.ready = users === undefined;
   }
 
   logIn(name: string, command: Document): Document | undefined {
-    if (name === 'authenticate') return { ok: 0, errmsg: 'no certificate', code: 18, codeName: 'AuthenticationFailed' };
+    if (name === 'authenticate') return this.#certified(command);
     const payload = command['payload'] instanceof Binary ? Buffer.from(command['payload'].value()).toString() : '';
     if (name === 'saslStart') return this.#start(String(command['mechanism']), payload);
     if (name === 'saslContinue') return this.#proof(payload);
     return undefined;
+  }
+
+  #certified({ mechanism, $db }: Document): Document {
+    const user = mechanism === 'MONGODB-X509' && $db === '$external' ? this.named() : undefined;
+    if (user === undefined) return { ok: 0, errmsg: 'no certificate', code: 18, codeName: 'AuthenticationFailed' };
+    this.user = user;
+    this.ready = true;
+    return { dbname: '$external', user: `CN=${user}`, ok: 1 };
   }
 
   #start(mechanism: string, payload: string): Document {
