@@ -4,6 +4,8 @@ import type net from 'node:net';
 import type tls from 'node:tls';
 import type { X509Certificate } from 'node:crypto';
 import { getRequestListener } from '@hono/node-server';
+import { HttpConnections, type HttpConnectionLimits } from './http-connections.js';
+import { watchClient, type SlowClientLimits } from './slow-client.js';
 
 /** What a request came in on, as far as deciding who calls is concerned. */
 export interface Transport {
@@ -28,7 +30,23 @@ export interface TlsListenerOptions {
   readonly clientAuthorities?: readonly string[];
   readonly minVersion: tls.SecureVersion;
   readonly fetch: Fetch;
+  readonly limits?: Partial<TlsListenerLimits>;
 }
+
+interface TlsListenerLimits extends HttpConnectionLimits, SlowClientLimits {
+  readonly handshakeMs: number;
+}
+
+const tlsListenerLimits: TlsListenerLimits = {
+  connections: 10_000,
+  handshakeMs: 10_000,
+  idleMs: 120_000,
+  stallMs: 60_000,
+  stallBytes: 4096,
+};
+
+/** What asks; of HTTP/2 each stream does. */
+type Incoming = http.IncomingMessage | http2.Http2ServerRequest;
 
 /**
  * Serves HTTP/2, and HTTP/1.1 to those who know nothing newer, on sockets that
@@ -37,34 +55,41 @@ export interface TlsListenerOptions {
 export class TlsListener implements AsyncDisposable {
   readonly #server: http2.Http2SecureServer;
   readonly #sources = new WeakMap<net.Socket, string>();
-  readonly #sockets = new Set<net.Socket>();
+  /** The sockets that TLS and HTTP/2 run on. */
+  readonly #raw = new WeakMap<object, net.Socket>();
+  readonly #connections: HttpConnections;
+  readonly #limits: TlsListenerLimits;
 
   constructor(private readonly options: TlsListenerOptions) {
     const { certificate, key, clientAuthorities, minVersion, fetch } = options;
+    this.#limits = { ...tlsListenerLimits, ...options.limits };
+    this.#connections = new HttpConnections(this.#limits);
     this.#server = http2.createSecureServer({
       cert: certificate,
       key,
       minVersion,
       allowHTTP1: true,
-      handshakeTimeout: 10_000,
+      handshakeTimeout: this.#limits.handshakeMs,
       ...(clientAuthorities && { ca: [...clientAuthorities], requestCert: true, rejectUnauthorized: false }),
       settings: { maxConcurrentStreams: 100 },
     });
     const answer = getRequestListener((request, bindings) => {
-      const { incoming } = bindings as { incoming: http.IncomingMessage | http2.Http2ServerRequest };
+      const { incoming } = bindings as { incoming: Incoming };
       return fetch(request, this.#transportOf(incoming));
     });
-    // Handled inside: the listener answers every failure itself.
-    this.#server.on('request', (request, response) => void answer(request, response));
+    this.#server.on('request', (request: Incoming, response: http.ServerResponse | http2.Http2ServerResponse) => {
+      this.#watch(request, response);
+      // Handled inside: the listener answers every failure itself.
+      void answer(request, response);
+    });
     this.#server.on('tlsClientError', (_: Error, socket: tls.TLSSocket) => socket.destroy());
     this.#server.on('sessionError', () => {});
   }
 
   /** Takes a connection whose first byte is a ClientHello. */
   accept(socket: net.Socket, source: string): void {
+    if (!this.#connections.add(socket)) return;
     this.#sources.set(socket, source);
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
     // The public port leaves sockets half open for protocols that need it. Nobody would end this one: a client of HTTP/2
     // that is killed says no GOAWAY.
     socket.allowHalfOpen = false;
@@ -78,32 +103,71 @@ export class TlsListener implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#connections[Symbol.dispose]();
   }
 
-  #transportOf(incoming: http.IncomingMessage | http2.Http2ServerRequest): Transport {
-    const socket = ('stream' in incoming ? incoming.stream.session?.socket : incoming.socket) as
-      tls.TLSSocket | undefined;
+  /** Holds a client to going on with what it asks, and its connection to asking for something. */
+  #watch(request: Incoming, response: http.ServerResponse | http2.Http2ServerResponse): void {
+    const raw = this.#rawOf(request);
+    if (!raw) return;
+    this.#connections.began(raw);
+    response.once('close', () => this.#connections.ended(raw));
+    const waiting = (): number => request.readableLength;
+    if ('stream' in request) {
+      const { stream } = request;
+      // What one stream has brought is not told: its body has to be here at the first look.
+      const exchange = { response, waiting, received: () => 0, isComplete: () => hasEnded(stream) };
+      watchClient(exchange, this.#limits, () => stream.close(http2.constants.NGHTTP2_CANCEL));
+    } else {
+      const exchange = { response, waiting, received: () => raw.bytesRead, isComplete: () => request.complete };
+      watchClient(exchange, this.#limits, () => raw.destroy());
+    }
+  }
+
+  #transportOf(incoming: Incoming): Transport {
+    const raw = this.#rawOf(incoming);
     return {
-      certificate: socket?.getPeerX509Certificate(),
-      source: socket ? this.#sourceOf(socket) : 'unknown',
-      // Of HTTP/2 the socket is a proxy that is made anew for each stream.
-      connection: 'stream' in incoming ? incoming.stream.session : socket,
+      certificate: socketOf(incoming)?.getPeerX509Certificate(),
+      // The address that the proxy stated when it handed the connection over.
+      source: raw ? (this.#sources.get(raw) ?? addressOf(raw)) : 'unknown',
+      connection: connectionOf(incoming),
     };
   }
 
-  /** The address that the proxy stated when it handed the connection over. */
-  #sourceOf(socket: tls.TLSSocket): string {
-    for (const raw of this.#sockets)
+  /** The socket that was handed over. TLS does not tell what it runs on, except by the ports at both ends. */
+  #rawOf(incoming: Incoming): net.Socket | undefined {
+    const connection = connectionOf(incoming);
+    const socket = socketOf(incoming);
+    const known = connection && this.#raw.get(connection);
+    if (known || !connection || !socket) return known;
+    for (const raw of this.#connections)
       if (
         raw.remotePort === socket.remotePort &&
         raw.localPort === socket.localPort &&
         raw.remoteAddress === socket.remoteAddress
-      )
-        return this.#sources.get(raw) ?? addressOf(raw);
-    return addressOf(socket);
+      ) {
+        this.#raw.set(connection, raw);
+        return raw;
+      }
+    return undefined;
   }
 }
+
+const socketOf = (incoming: Incoming): tls.TLSSocket | undefined =>
+  ('stream' in incoming ? incoming.stream.session?.socket : incoming.socket) as tls.TLSSocket | undefined;
+
+/** What stands for a connection: of HTTP/2 the socket is a proxy that is made anew for each stream. */
+const connectionOf = (incoming: Incoming): object | undefined =>
+  'stream' in incoming ? incoming.stream.session : incoming.socket;
+
+const endedStates: readonly (number | undefined)[] = [
+  http2.constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE,
+  http2.constants.NGHTTP2_STREAM_STATE_CLOSED,
+];
+
+/** Whether a client has said all of a request. */
+const hasEnded = (stream: http2.ServerHttp2Stream): boolean =>
+  stream.destroyed || endedStates.includes(stream.state.state);
 
 /** Serves HTTP/2 without TLS on a unix socket that only its owner can open. */
 export class SocketListener implements AsyncDisposable {

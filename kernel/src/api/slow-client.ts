@@ -3,8 +3,13 @@ import type http2 from 'node:http2';
 
 /** A request that is being answered. */
 export interface Exchange {
-  readonly request: http.IncomingMessage | http2.Http2ServerRequest;
   readonly response: http.ServerResponse | http2.Http2ServerResponse;
+  /** Whether the whole request is here. */
+  isComplete(): boolean;
+  /** How much of its body waits for us. */
+  waiting(): number;
+  /** Bytes of the client so far. */
+  received(): number;
 }
 
 export interface SlowClientLimits {
@@ -20,20 +25,17 @@ const maxQuiet = 5;
 /**
  * Calls `cut` for a client that lets us wait: for the rest of a body, or for
  * taking any of an answer that is ready. Where it is we who do not read, or who
- * have nothing to say, nobody is slow. `received`: bytes of the client so far.
+ * have nothing to say, nobody is slow.
  */
-export function watchClient(
-  { request, response }: Exchange,
-  { stallMs, stallBytes }: SlowClientLimits,
-  received: () => number,
-  cut: () => void,
-): void {
-  let [before, quiet, owed] = [received(), 0, false];
+export function watchClient(exchange: Exchange, { stallMs, stallBytes }: SlowClientLimits, cut: () => void): void {
+  const { response } = exchange;
+  let [before, quiet, owed] = [exchange.received(), 0, false];
   const timer = setInterval(() => {
-    const came = received() - before;
+    const came = exchange.received() - before;
     before += came;
-    quiet = came === 0 && !request.complete ? quiet + 1 : 0;
-    const bodyIsSlow = !request.complete && request.readableLength === 0 && came < stallBytes;
+    const isComing = !exchange.isComplete();
+    quiet = isComing && came === 0 ? quiet + 1 : 0;
+    const bodyIsSlow = isComing && exchange.waiting() === 0 && came < stallBytes;
     const answerIsSlow = owed && response.writableLength > 0;
     owed = response.writableLength > 0;
     if (bodyIsSlow || answerIsSlow || quiet >= maxQuiet) cut();

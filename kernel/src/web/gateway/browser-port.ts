@@ -115,12 +115,13 @@ export class BrowserPort implements AsyncDisposable {
     const { raw } = from;
     this.#connections.began(raw);
     response.once('close', () => this.#connections.ended(raw));
-    watchClient(
-      { request, response },
-      this.#limits,
-      () => raw.bytesRead,
-      () => raw.destroy(),
-    );
+    const exchange = {
+      response,
+      isComplete: () => request.complete,
+      waiting: () => request.readableLength,
+      received: () => raw.bytesRead,
+    };
+    watchClient(exchange, this.#limits, () => raw.destroy());
     this.options.request(request, response, from);
   }
 
