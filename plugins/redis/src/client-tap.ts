@@ -122,11 +122,9 @@ export class ClientTap {
 
   #report(): Hold {
     const { head, kept, bytes } = this.#reader;
-    const shown = shorten(
-      maskArguments(head.name, argumentsOf(head.name, kept)),
-      this.options.context.config.max_argument_bytes,
-    );
-    const argumentCount = head.words - (kept.length - argumentsOf(head.name, kept).length);
+    const words = argumentsOf(head.name, kept);
+    const shown = shorten(maskArguments(head.name, words), this.options.context.config.max_argument_bytes);
+    const argumentCount = head.words - (kept.length - words.length);
     const fields = {
       sequence: (this.#sequence += 1),
       command: head.name,

@@ -1,7 +1,15 @@
 import { PosternError } from '@postern/plugin-sdk';
 import { isContainer } from './command-class.js';
 import { splitInline } from './inline-command.js';
-import { maxArguments, maxBulkBytes, maxCountBytes, maxInlineBytes, parseCount, protocolError } from './wire.js';
+import {
+  maxArguments,
+  maxBulkBytes,
+  maxCountBytes,
+  maxInlineBytes,
+  parseCount,
+  protocolError,
+  usualCount,
+} from './wire.js';
 
 /** How much of the words is kept that make the name of a command. Longer ones are none that any server knows. */
 const maxNameBytes = 128;
@@ -34,7 +42,7 @@ type State = 'start' | 'count' | 'inline' | 'length' | 'data' | 'done';
  */
 export class CommandReader {
   head: CommandHead = { name: '', words: 0 };
-  /** The words, or what was kept of them, in their order. */
+  /** The words, or what was kept of them, in their order. Views of the chunk until it was read to its end. */
   kept: Buffer[] = [];
   /** False where something was not kept. */
   whole = true;
@@ -48,6 +56,8 @@ export class CommandReader {
   #dataLeft = 0;
   #keepLeft = 0;
   #named = false;
+  /** So many of the words are copies; the others lie in the chunk that is being read. */
+  #copied = 0;
 
   constructor(private readonly keepBytes: number) {}
 
@@ -64,10 +74,19 @@ export class CommandReader {
         if (position >= data.length) return undefined;
         this.#begin(data[position] === 0x2a);
       }
+      const behind = this.#readCount(data, position);
+      if (behind !== undefined) {
+        this.bytes += behind - position;
+        position = behind;
+        continue;
+      }
       const end = this.#state === 'data' ? this.#readData(data, position) : this.#readLine(data, position);
       this.bytes += end.at - position;
       position = end.at;
-      if (!end.done) return undefined;
+      if (!end.done) {
+        this.#copyWords();
+        return undefined;
+      }
       const step = this.#advance(position);
       if (step) return step;
     }
@@ -82,18 +101,20 @@ export class CommandReader {
     this.#read = 0;
     this.#keepLeft = this.keepBytes;
     this.#named = false;
+    this.#copied = 0;
   }
 
   /** After a line or an argument was read whole. */
   #advance(at: number): CommandStep | undefined {
-    if (this.#state === 'count') return this.#onCount();
+    if (this.#state === 'count') return this.#onCount(parseCount(this.#takeLine(), 'multibulk length'));
     if (this.#state === 'inline') return this.#onInline(at);
-    if (this.#state === 'length') return this.#onLength();
+    if (this.#state === 'length') return this.#onLength(this.#parseLength());
     this.#read++;
-    if (!this.#named && this.#nameIsKnown()) {
+    const name = this.#named ? undefined : this.#name();
+    if (name !== undefined) {
       this.#named = true;
       this.#state = this.#read === this.#words ? 'done' : 'length';
-      this.head = { name: this.#name(), words: this.#words };
+      this.head = { name, words: this.#words };
       return { kind: 'named', at };
     }
     if (this.#read === this.#words) return this.#complete(at);
@@ -106,21 +127,35 @@ export class CommandReader {
     return { kind: 'complete', at };
   }
 
-  #onCount(): undefined {
-    const count = parseCount(this.#takeLine(), 'multibulk length');
+  /** A line with a count that is there as a whole and in its usual form, as nearly every one is. Returns where it ends. */
+  #readCount(data: Buffer, at: number): number | undefined {
+    const type = this.#state === 'count' ? 0x2a : 0x24;
+    if (this.#line !== '' || data[at] !== type || (this.#state !== 'count' && this.#state !== 'length'))
+      return undefined;
+    const count = usualCount(data, at + 1);
+    if (!count) return undefined;
+    if (this.#state === 'count') this.#onCount(count.value);
+    else this.#onLength(count.value);
+    return count.behind;
+  }
+
+  #parseLength(): number {
+    const line = this.#takeLine();
+    if (!line.startsWith('$')) throw protocolError(`expected '$', got '${printable(line.charAt(0))}'`);
+    return parseCount(line, 'bulk length');
+  }
+
+  #onCount(count: number): undefined {
     if (count > maxArguments) throw protocolError('invalid multibulk length');
     this.#words = count;
     // Redis takes no notice of a command without words.
     this.#state = count <= 0 ? 'start' : 'length';
   }
 
-  #onLength(): undefined {
-    const line = this.#takeLine();
-    if (!line.startsWith('$')) throw protocolError(`expected '$', got '${printable(line.charAt(0))}'`);
-    const length = parseCount(line, 'bulk length');
+  #onLength(length: number): undefined {
     if (length < 0 || length > maxBulkBytes) throw protocolError('invalid bulk length');
     this.#dataLeft = length + 2;
-    if (this.kept.length < maxKeptWords) this.kept.push(Buffer.alloc(0));
+    if (this.kept.length < maxKeptWords) this.kept.push(nothing);
     else this.whole = false;
     this.#state = 'data';
   }
@@ -135,18 +170,17 @@ export class CommandReader {
     this.kept = words.map((word) => Buffer.from(word, 'latin1'));
     this.#words = this.#read = words.length;
     this.#state = 'done';
-    this.head = { name: this.#name(), words: words.length };
+    this.head = { name: this.#name() ?? '', words: words.length };
     return { kind: 'named', at };
   }
 
-  #nameIsKnown(): boolean {
-    return this.#read === this.#words || this.#read === 2 || !isContainer(lower(this.kept[0]));
-  }
-
-  #name(): string {
+  /** `undefined` while the second word is missing, and matters. */
+  #name(): string | undefined {
     const [first, second] = this.kept;
     const name = lower(first);
-    return isContainer(name) && second ? `${name}|${lower(second)}` : name;
+    if (!isContainer(name)) return name;
+    if (second && this.#read >= 2) return `${name}|${lower(second)}`;
+    return this.#read === this.#words ? name : undefined;
   }
 
   #readLine(data: Buffer, from: number): { readonly at: number; readonly done: boolean } {
@@ -192,12 +226,21 @@ export class CommandReader {
     this.#keepLeft = Math.max(0, this.#keepLeft - kept);
     if (kept === 0) return;
     const part = data.subarray(from, from + kept);
-    // A copy: the chunk belongs to the relay.
-    this.kept[last] = before.length === 0 ? Buffer.from(part) : Buffer.concat([before, part]);
+    this.kept[last] = before.length === 0 ? part : Buffer.concat([before, part]);
+  }
+
+  /** The chunk belongs to the relay: what is needed longer is copied. */
+  #copyWords(): void {
+    for (let index = this.#copied; index < this.kept.length; index++)
+      this.kept[index] = Buffer.from(this.kept[index] ?? nothing);
+    // The last one may still grow.
+    this.#copied = Math.max(0, this.kept.length - 1);
   }
 }
 
-const lower = (word: Buffer | undefined): string => (word ?? Buffer.alloc(0)).toString('latin1').toLowerCase();
+const nothing = Buffer.alloc(0);
+
+const lower = (word: Buffer | undefined): string => (word ?? nothing).toString('latin1').toLowerCase();
 
 const printable = (character: string): string => (/^[\x20-\x7e]$/.test(character) ? character : '?');
 

@@ -1,5 +1,7 @@
 const masked = Buffer.from('[masked]');
 
+const nowhere: ReadonlySet<number> = new Set();
+
 /** The password in `ACL SETUSER` rules, by what they begin with. */
 const isPasswordRule = (word: Buffer): boolean => '><#!'.includes(String.fromCharCode(word[0] ?? 0));
 
@@ -15,7 +17,7 @@ function behind(words: readonly Buffer[], keywords: Readonly<Record<string, numb
 }
 
 /** Where in a command's arguments secrets stand, by the command's policy name. */
-function secretPlaces(name: string, words: readonly Buffer[]): Set<number> {
+function secretPlaces(name: string, words: readonly Buffer[]): ReadonlySet<number> {
   if (name === 'auth') return new Set(words.keys());
   if (name === 'hello') return behind(words, { auth: 2 });
   if (name === 'migrate') return behind(words, { auth: 1, auth2: 2 });
@@ -24,7 +26,7 @@ function secretPlaces(name: string, words: readonly Buffer[]): Set<number> {
   if (name === 'config|set')
     return new Set([...words.keys()].filter((index) => index > 0 && /auth|pass/.test(textOf(words[index - 1]))));
   if (name === 'sentinel|set') return behind(words, { 'auth-pass': 1, 'auth-user': 1 });
-  return new Set();
+  return nowhere;
 }
 
 /** A command's arguments with every password replaced. */

@@ -42,3 +42,17 @@ export function parseCount(line: string, what: string): number {
   if (!/^(0|-?[1-9][0-9]{0,9})$/.test(text)) throw protocolError(`invalid ${what}`);
   return Number(text);
 }
+
+/**
+ * The number at `at`, where it has one to nine digits and the CRLF behind it is
+ * there; `undefined` where only {@link parseCount} can tell. Returns it with
+ * where the next line begins.
+ */
+export function usualCount(data: Buffer, at: number): { readonly value: number; readonly behind: number } | undefined {
+  let value = 0;
+  let end = at;
+  for (let byte = data[end] ?? 0; byte >= 0x30 && byte <= 0x39 && end < at + 9; byte = data[++end] ?? 0)
+    value = value * 10 + byte - 0x30;
+  const isUsual = value > 0 && data[at] !== 0x30 && data[end] === 0x0d && data[end + 1] === 0x0a;
+  return isUsual ? { value, behind: end + 2 } : undefined;
+}

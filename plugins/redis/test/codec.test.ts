@@ -5,7 +5,7 @@ import { CommandReader } from '../src/command-reader.js';
 import { splitInline } from '../src/inline-command.js';
 import { maskArguments } from '../src/masked-arguments.js';
 import { ReplyReader } from '../src/reply-reader.js';
-import { encodeCommand, maxArguments } from '../src/wire.js';
+import { encodeCommand, maxArguments, usualCount } from '../src/wire.js';
 
 interface Read {
   readonly name: string;
@@ -30,6 +30,19 @@ function commandsIn(chunks: readonly Buffer[], keepBytes = 4096): Read[] {
         });
     }
   return found;
+}
+
+/** The words of every command, where each chunk is overwritten once it was read. */
+function wordsIn(chunks: readonly Buffer[]): string[][] {
+  const reader = new CommandReader(4096);
+  return chunks.flatMap((chunk) => {
+    const memory = Buffer.from(chunk);
+    const found: string[][] = [];
+    for (let step = reader.next(memory, 0); step; step = reader.next(memory, step.at))
+      if (step.kind === 'complete') found.push(reader.kept.map((word) => word.toString('latin1')));
+    memory.fill('!');
+    return found;
+  });
 }
 
 const splitAt = (data: Buffer, at: number): Buffer[] => [data.subarray(0, at), data.subarray(at)];
@@ -62,6 +75,31 @@ describe('a reader of commands', () => {
       expected,
     );
   });
+
+  it('keeps nothing of a chunk whose memory is used again', () => {
+    const words = expected.map(([, ...rest]) => rest);
+    for (let at = 0; at <= conversation.length; at++)
+      assert.deepEqual(wordsIn(splitAt(conversation, at)), words, `split at ${at}`);
+  });
+
+  for (const [line, value] of [
+    ['1\r\n', 1],
+    ['999999999\r\nx', 999_999_999],
+    ['1000000000\r\n', undefined],
+    ['0\r\n', undefined],
+    ['01\r\n', undefined],
+    ['-1\r\n', undefined],
+    ['+1\r\n', undefined],
+    ['\r\n', undefined],
+    ['1\n', undefined],
+    ['1\r', undefined],
+    ['1\rx', undefined],
+    ['1', undefined],
+    ['', undefined],
+  ] as const)
+    it(`takes ${JSON.stringify(line)} for ${value ?? 'a matter for the long way'}`, () => {
+      assert.equal(usualCount(Buffer.from(line), 0)?.value, value);
+    });
 
   it('finds what was encoded, whatever the words are', () => {
     const word = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes));
