@@ -1,42 +1,40 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { smallDisk } from '../../../test/support/small-disk.js';
 import { Delivery } from '../../src/audit/delivery.js';
 import { GroupSync } from '../../src/audit/spool/group-sync.js';
 import { verifyLog } from '../../src/audit/verify/index.js';
 import { codeIs, draft, FakeSink, Folder, keysFor, openLog, openSpool, range, sealer, Stream } from './support.js';
 
-/** A file system of its own, as small as said. `undefined` where this machine does not let us mount one. */
+/** A folder whose `path` is a file system of its own. */
 class SmallDisk implements AsyncDisposable {
   private constructor(
     private readonly folder: Folder,
+    private readonly mounted: AsyncDisposable,
     readonly path: string,
   ) {}
 
-  static async mount(size: string): Promise<SmallDisk | undefined> {
+  static async mount(context: { skip(): unknown }, size: string): Promise<SmallDisk> {
     const folder = await Folder.make();
     const path = folder.in('disk');
     await mkdir(path);
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'postern-test', path], { stdio: 'pipe' });
-      return new SmallDisk(folder, path);
+      return new SmallDisk(folder, smallDisk(context, path, size), path);
     } catch (cause) {
       await folder[Symbol.asyncDispose]();
-      process.stderr.write(`\n    SKIPPED: no file system can be mounted here: ${(cause as Error).message}\n`);
-      return undefined;
+      throw cause;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    execFileSync('umount', [this.path], { stdio: 'pipe' });
+    await this.mounted[Symbol.asyncDispose]();
     await this.folder[Symbol.asyncDispose]();
   }
 }
 
 describe('a disk that is full', () => {
   it('makes the spool refuse; what it took before is all there, and it goes on without a gap when there is room', async function () {
-    await using disk = await SmallDisk.mount('512k');
-    if (!disk) return this.skip();
+    await using disk = await SmallDisk.mount(this, '512k');
     await writeFile(`${disk.path}/ballast`, Buffer.alloc(200_000));
     await using spool = await openSpool(`${disk.path}/spool`, { segmentBytes: 50_000, syncIntervalMs: 1 });
     const sink = new FakeSink();
@@ -63,8 +61,7 @@ describe('a disk that is full', () => {
   });
 
   it('makes the log refuse; what it acknowledged is all there, and it goes on when there is room', async function () {
-    await using disk = await SmallDisk.mount('1m');
-    if (!disk) return this.skip();
+    await using disk = await SmallDisk.mount(this, '1m');
     await writeFile(`${disk.path}/ballast`, Buffer.alloc(700_000));
     const directory = `${disk.path}/log`;
     const keys = keysFor();

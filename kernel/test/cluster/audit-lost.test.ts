@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verifyLog } from '../../src/audit/index.js';
 import { parseVerifierKey } from '../../src/audit/tlog/index.js';
 import type { TestCluster } from '../../../test/support/cluster.js';
+import { smallDisk } from '../../../test/support/small-disk.js';
 import { hello } from './line-client.js';
 import { inTime } from './line-process.js';
 import { heard, quiet, readyz, sessionOf, startLines } from './line-world.js';
@@ -42,17 +42,9 @@ describe('a process whose disk is full', () => {
     const disk = join(data, 'disk');
     await mkdir(disk);
     try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'postern-test', disk], { stdio: 'pipe' });
-    } catch (cause) {
-      await rm(data, { recursive: true });
-      process.stderr.write(`\n    SKIPPED: no file system can be mounted here: ${(cause as Error).message}\n`);
-      return this.skip();
-    }
-    try {
+      await using _ = smallDisk(this, disk, '24m');
       await goThrough(disk);
     } finally {
-      // Lazily: the store's files are let go of a moment after it was closed, when its statements are collected.
-      execFileSync('umount', ['-l', disk], { stdio: 'pipe' });
       await rm(data, { recursive: true });
     }
   });

@@ -1,33 +1,19 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { smallDisk } from '../../../test/support/small-disk.js';
 import { LocalRecordings } from '../../src/recordings/index.js';
 import { AppendFile } from '../../src/recordings/append-file.js';
 import { start, Store } from './support.js';
 
 const unavailable = { code: 'audit_unavailable' };
 
-/** Makes a store's directory a file system of its own, as small as said; false where this machine does not let us. */
-function shrink(store: Store, size: string): AsyncDisposable | undefined {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'postern-test', store.directory], { stdio: 'pipe' });
-  } catch (cause) {
-    process.stderr.write(`\n    SKIPPED: no file system can be mounted here: ${(cause as Error).message}\n`);
-    return undefined;
-  }
-  return {
-    [Symbol.asyncDispose]: () => Promise.resolve(void execFileSync('umount', [store.directory], { stdio: 'pipe' })),
-  };
-}
-
 describe('a full disk', () => {
   for (const format of ['terminal', 'lines', 'packets'] as const) {
     it(`fails a ${format} recording, and every call after that`, async function () {
       await using store = await Store.open();
-      await using disk = shrink(store, '64k');
-      if (!disk) return this.skip();
+      await using _ = smallDisk(this, store.directory, '64k');
       const recordings = await LocalRecordings.open(store.directory);
       const made = await recordings.create(start('s1', format));
       const fill = async (): Promise<void> => {
@@ -46,8 +32,7 @@ describe('a full disk', () => {
 
   it('leaves no timing of output that is not there', async function () {
     await using store = await Store.open();
-    await using disk = shrink(store, '64k');
-    if (!disk) return this.skip();
+    await using _ = smallDisk(this, store.directory, '64k');
     const made = await (await LocalRecordings.open(store.directory)).create(start('s1'));
     const fill = async (): Promise<void> => {
       for (let index = 0; index < 500; index += 1) {
