@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -15,7 +16,17 @@ import { closed, until } from '../../plugins/rdp/test/support/programs.js';
 import { canBridge, vncPassword, XrdpDesktop } from '../../plugins/rdp/test/support/xrdp-desktop.js';
 import { TestCluster, testPassword } from '../support/cluster.js';
 import type { TestLogin } from '../support/login.js';
-import { copied, pasted, pixelsOf, screenshot } from '../support/desktop.js';
+import {
+  copied,
+  differences,
+  distance,
+  lastFrameOf,
+  pasted,
+  pixelsOf,
+  pixelsOfFile,
+  screenshot,
+  testCard,
+} from '../support/desktop.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 describe('xfreerdp through a cluster', function () {
@@ -39,6 +50,8 @@ describe('xfreerdp through a cluster', function () {
       ['Xvfb', 'xvfb'],
       ['import', 'imagemagick'],
       ['xclip', 'xclip'],
+      ['convert', 'imagemagick'],
+      ['display', 'imagemagick'],
     ] as const)
       needProgram(this, program, name);
     directory = await mkdtemp(join(tmpdir(), 'postern-rdp-e2e-'));
@@ -53,18 +66,24 @@ describe('xfreerdp through a cluster', function () {
         { name: 'office', allow: { rdp: { labels: { env: 'office' }, logins: ['na'] } } },
         { name: 'clerk', allow: { rdp: { labels: { env: 'office' }, logins: ['na'], clipboard: true } } },
         { name: 'guest', allow: { rdp: { labels: { '*': '*' }, logins: ['nobody'] } } },
+        {
+          name: 'brief',
+          allow: { rdp: { labels: { env: 'office' }, logins: ['na'] } },
+          options: { max_certificate_ttl: '10m' },
+        },
         { name: 'workshop', allow: { rdp: { labels: { env: 'workshop' }, logins: ['na'] } } },
       ],
       resources: [{ kind: 'rdp', name: 'desk', labels: { env: 'office' }, spec: desktop.spec() }],
       users: {
-        alice: { roles: ['office'] },
+        alice: { roles: ['office', 'auditor'] },
         bob: { roles: ['guest'] },
         carol: { roles: ['workshop'] },
         dana: { roles: ['clerk'] },
+        erin: { roles: ['brief'] },
       },
     });
     alice = await cluster.login('alice');
-    for (const user of ['bob', 'carol', 'dana']) others.set(user, await cluster.login(user));
+    for (const user of ['bob', 'carol', 'dana', 'erin']) others.set(user, await cluster.login(user));
     viewer = spawn('Xvfb', [display, '-screen', '0', '900x700x24', '-nolisten', 'tcp'], { stdio: 'ignore' });
     await until(async () => (await screenshot(display)) !== undefined);
   });
@@ -87,6 +106,20 @@ describe('xfreerdp through a cluster', function () {
   async function shown(): Promise<boolean> {
     await sleep(500);
     return pixelsOf(await screenshot(display)).at(400, 500) === '335577';
+  }
+
+  /** Draws the test card on the desktop, and waits until the viewer shows all of it. */
+  async function drawn(): Promise<void> {
+    const { programs } = desktop ?? assert.fail();
+    const card = await programs.file('card.ppm', testCard(800, 600));
+    await closed(programs.run('display', '-window', 'root', card));
+    // Its last row has colours that the desktop had nowhere before.
+    const wanted = pixelsOf(testCard(800, 600)).at(400, 599);
+    await until(async () => {
+      await sleep(500);
+      const { rgb } = pixelsOf(await screenshot(display));
+      return rgb.includes(Buffer.from(wanted, 'hex'));
+    }, 60_000);
   }
 
   /** Starts the program that `psh desktop connect` starts, behind a forwarder as it opens one. */
@@ -209,6 +242,31 @@ describe('xfreerdp through a cluster', function () {
     await cluster.seen();
   });
 
+  it('ends when the certificate does, and says that fresh credentials are needed', async function () {
+    this.timeout(240_000);
+    const erin = others.get('erin') ?? assert.fail();
+    const { clock } = cluster;
+    const expires = new Date(new X509Certificate(erin.certificate).validTo).getTime();
+    let said: string | undefined;
+    // The agent's own certificate must not come from the future.
+    (await cluster.connect('rdp', 'desk', erin, { alpn: ['rdp'] })).destroy();
+    // A machine that is too slow for the first gets more time to connect.
+    for (const leftMs of [8000, 25_000, 80_000]) {
+      const moved = expires - clock.now().getTime() - leftMs;
+      clock.advance(moved);
+      const { child, output, stop } = await connected(erin);
+      const seen = await Promise.race([until(shown, leftMs).then(() => true), closed(child).then(() => false)]);
+      if (seen) await closed(child);
+      await stop();
+      clock.advance(-moved);
+      if (seen) said = output();
+      if (said !== undefined) break;
+    }
+    assert.match(said ?? '', /FRESH_CREDENTIALS_REQUIRED/);
+    const end = await cluster.event({ user: 'erin', types: ['session.end'] });
+    assert.match(JSON.stringify(end.fields), /expired/);
+  });
+
   it('is listed and shown by psh, which starts xfreerdp behind a port of its own', async () => {
     const home = await mkdtemp(join(directory, 'home-'));
     const psh = (...args: readonly string[]): ChildProcess =>
@@ -226,9 +284,22 @@ describe('xfreerdp through a cluster', function () {
     const connecting = psh('desktop', 'connect', 'desk', '--', '/size:800x600');
     try {
       await until(shown, 90_000);
+      await drawn();
     } finally {
       process.kill(-(connecting.pid ?? assert.fail()), 'SIGTERM');
       await closed(connecting);
+    }
+    const { session = '' } =
+      (await cluster.events({ user: 'alice', types: ['session.start'] })).at(-1) ?? assert.fail();
+    await cluster.event({ session, types: ['session.end'] });
+    const picture = join(home, 'last.png');
+    await printed(psh('recordings', 'export', session, '--format=png', `--out=${picture}`));
+    const truth = pixelsOf(testCard(800, 600));
+    assert.equal(differences(await pixelsOfFile(picture), truth), 0);
+    if (process.env['POSTERN_TEST_FULL'] === '1') {
+      const film = join(home, 'all.mp4');
+      await printed(psh('recordings', 'export', session, '--format=mp4', `--out=${film}`));
+      assert.ok(distance(await lastFrameOf(film), truth) < 12);
     }
     const proxy = psh('proxy', 'rdp', 'desk');
     const [said] = (await once(proxy.stdout ?? assert.fail(), 'data')) as [Buffer];

@@ -2,10 +2,25 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 /** The root window of a display as a PPM, or undefined while there is none. */
-export async function screenshot(display: string): Promise<Buffer | undefined> {
-  const child = spawn('import', ['-display', display, '-window', 'root', '-depth', '8', 'ppm:-'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+export const screenshot = (display: string): Promise<Buffer | undefined> =>
+  printedBy('import', ['-display', display, '-window', 'root', '-depth', '8', 'ppm:-']);
+
+/** A picture in a file, of whatever format. */
+export const pixelsOfFile = async (path: string): Promise<Pixels> =>
+  pixelsOf(await printedBy('convert', [path, '-depth', '8', 'ppm:-']));
+
+/** What a video ends with. */
+export const lastFrameOf = async (path: string): Promise<Pixels> =>
+  pixelsOf(
+    await printedBy('ffmpeg', [
+      ...['-loglevel', 'error', '-sseof', '-0.25', '-i', path],
+      ...['-frames:v', '1', '-f', 'image2pipe', '-c:v', 'ppm', '-'],
+    ]),
+  );
+
+/** All that a program prints, or undefined where it fails. */
+async function printedBy(program: string, args: readonly string[]): Promise<Buffer | undefined> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   const parts: Buffer[] = [];
   child.stdout.on('data', (part: Buffer) => parts.push(part));
   const [status] = (await once(child, 'close')) as [number | null];
@@ -89,4 +104,12 @@ export function differences(one: Pixels, other: Pixels): number {
   for (let at = 0; at < one.rgb.length; at += 3)
     if (one.rgb.readUIntBE(at, 3) !== other.rgb.readUIntBE(at, 3)) count += 1;
   return count;
+}
+
+/** How far two pictures of one size are from each other on average, of 255. */
+export function distance(one: Pixels, other: Pixels): number {
+  if (one.rgb.length !== other.rgb.length) return Number.POSITIVE_INFINITY;
+  let sum = 0;
+  for (let at = 0; at < one.rgb.length; at += 1) sum += Math.abs((one.rgb[at] ?? 0) - (other.rgb[at] ?? 0));
+  return sum / one.rgb.length;
 }
