@@ -5,6 +5,7 @@ import { PostgresServer } from '../../plugins/postgres/test/support/postgres-ser
 import { run } from '../../plugins/postgres/test/support/program.js';
 import { CRelay } from './c-relay.js';
 import type { Path } from './interleave.js';
+import { Pooler } from './pooler.js';
 import { Product } from './product.js';
 import { Resources } from './resources.js';
 import { selfSigned } from './self-signed.js';
@@ -14,7 +15,7 @@ export interface DatabasePath extends Path {
   readonly connection: string;
 }
 
-/** One database, and three ways to it that all end the client's TLS. */
+/** One database, and ways to it that all end the client's TLS. */
 export class DatabasePaths implements AsyncDisposable {
   private constructor(
     readonly server: PostgresServer,
@@ -32,11 +33,12 @@ export class DatabasePaths implements AsyncDisposable {
       await PostgresServer.start({
         tls,
         hba: ['host all trusted all trust'],
-        settings: { max_connections: '150', shared_buffers: '128MB' },
+        settings: { max_connections: '250', shared_buffers: '128MB' },
       }),
     );
     await server.sql('create role trusted login; create database bench');
     const relay = resources.use(await CRelay.start(directory, server.port, `${tls.key}${tls.certificate}`, 'pgsql'));
+    const pooler = resources.use(await Pooler.start({ port: server.port, user: 'trusted', database: 'bench' }, tls));
     const product = resources.use(await Product.start());
     // Without TLS or password behind the agent, as the C relay in its place reaches it.
     const spec = { host: '127.0.0.1', port: server.port, auth: { method: 'trust' }, tls: { mode: 'disable' } };
@@ -47,6 +49,7 @@ export class DatabasePaths implements AsyncDisposable {
       { name: 'direct TLS', connection: `${plain} port=${server.port}`, pids: [] },
       { name: 'Postern', connection: 'service=bench user=trusted dbname=bench', pids: product.pids },
       { name: 'stunnel + haproxy', connection: `${plain} port=${relay.port}`, pids: relay.pids },
+      { name: 'pgbouncer', connection: `${plain} port=${pooler.port}`, pids: pooler.pids },
     ];
     return new DatabasePaths(server, paths, product, resources.move());
   }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Path } from './interleave.js';
 import { Product } from './product.js';
@@ -38,14 +38,39 @@ export class ShellPaths implements AsyncDisposable {
 
   /** Runs a command over one path, its output thrown away. The first value of an option counts, so `options` win. */
   async ssh({ target }: ShellPath, options: readonly string[], command: readonly string[]): Promise<void> {
-    const env = { PATH: process.env['PATH'], ...this.env };
     // With a pipe for errors, a master that stays behind would keep this waiting.
-    const child = spawn('ssh', [...options, ...target, ...command], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    await this.#run('ssh', [...options, ...target, ...command]);
+  }
+
+  /** Sends so many bytes to a command that reads its input to the end. */
+  async upload({ target }: ShellPath, options: readonly string[], bytes: number): Promise<void> {
+    const script = 'head -c "$0" /dev/zero | exec ssh "$@"';
+    await this.#run('sh', ['-c', script, `${bytes}`, ...options, ...target, 'cat >/dev/null']);
+  }
+
+  /** Begins a session that waits for input, and resolves once its command runs. */
+  async open({ target }: ShellPath, options: readonly string[]): Promise<ChildProcess> {
+    const args = [...options, ...target, 'echo there; exec cat'];
+    const child = spawn('ssh', args, { env: this.#env, stdio: ['pipe', 'pipe', 'inherit'] });
+    await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(ended)]);
+    return child;
+  }
+
+  get #env(): NodeJS.ProcessEnv {
+    return { PATH: process.env['PATH'], ...this.env };
+  }
+
+  async #run(program: string, args: readonly string[]): Promise<void> {
+    const child = spawn(program, args, { env: this.#env, stdio: ['ignore', 'ignore', 'inherit'] });
     const [code] = (await once(child, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`ssh ${target.join(' ')} ended with ${code}`);
+    if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}`);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.resources[Symbol.asyncDispose]();
   }
+}
+
+function ended(): never {
+  throw new Error('a session ended before it was asked to');
 }
