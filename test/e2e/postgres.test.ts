@@ -150,8 +150,8 @@ describe('psql through a cluster', function () {
       own.map(({ kind }) => kind),
       ['queries'],
     );
-    const { auditLog, auditVerifier } = site.cluster.running.state;
-    const report = await verifyLog({ directory: auditLog.directory, keys: [parseVerifierKey(auditVerifier)] });
+    const { auditLog, authorities } = site.cluster.running.state;
+    const report = await verifyLog({ directory: auditLog.directory, keys: [parseVerifierKey(authorities.auditVerifier)] });
     assert.equal(report.ok, true, JSON.stringify(report));
   });
 

@@ -60,9 +60,8 @@ export class TlsListener implements AsyncDisposable {
   readonly #connections: HttpConnections;
   readonly #limits: TlsListenerLimits;
 
-  constructor(private readonly options: TlsListenerOptions) {
-    const { certificate, key, clientAuthorities, minVersion, fetch } = options;
-    this.#limits = { ...tlsListenerLimits, ...options.limits };
+  constructor({ certificate, key, clientAuthorities, minVersion, fetch, limits }: TlsListenerOptions) {
+    this.#limits = { ...tlsListenerLimits, ...limits };
     this.#connections = new HttpConnections(this.#limits);
     this.#server = http2.createSecureServer({
       cert: certificate,
@@ -96,9 +95,12 @@ export class TlsListener implements AsyncDisposable {
     this.#server.emit('connection', socket);
   }
 
-  /** Another certificate, for the connections that come. */
-  renew(certificate: string, key: string): void {
-    const { clientAuthorities } = this.options;
+  /** Another certificate, and other authorities of clients where they are named, for the connections that come. */
+  renew({
+    certificate,
+    key,
+    clientAuthorities,
+  }: Pick<TlsListenerOptions, 'certificate' | 'key' | 'clientAuthorities'>): void {
     this.#server.setSecureContext({ cert: certificate, key, ...(clientAuthorities && { ca: [...clientAuthorities] }) });
   }
 

@@ -36,3 +36,18 @@ export const keyTypeOf: Readonly<Record<AuthorityHalf, SigningKeyType>> = {
 
 /** The authorities whose certificates may name nothing outside the cluster, and say so in their own. */
 export const isConstrained = (kind: AuthorityKind): boolean => kind === 'host' || kind === 'db';
+
+/**
+ * The phase of a rotation in which the new key begins to sign. Certificates of
+ * clients change first: servers have trusted the new key since `init`. Those of
+ * servers change one phase later, when every client has learned of it.
+ */
+export const signsFrom: Readonly<Record<AuthorityKind, 'update_clients' | 'update_servers'>> = {
+  user: 'update_clients',
+  host: 'update_servers',
+  db: 'update_servers',
+  db_client: 'update_clients',
+  openssh: 'update_clients',
+  jwt: 'update_clients',
+  audit: 'update_clients',
+};

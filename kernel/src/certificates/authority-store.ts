@@ -1,16 +1,14 @@
 import { PosternError } from '@postern/plugin-sdk';
-import { z } from 'zod';
 import type { Store } from '../storage/index.js';
-import { authorityKinds, halvesOf, type AuthorityHalf, type AuthorityKind } from './authority-kind.js';
+import { authorityKinds, type AuthorityHalf, type AuthorityKind } from './authority-kind.js';
 import { generateAuthorityKey } from './authority-key.js';
 import { decodeKeySet, encodeKeySet, type KeySet } from './key-set.js';
+import { openHalves, sealedKey, sealHalves } from './sealed-authority.js';
 import type { Sealer } from './sealing.js';
-import { SigningKey } from './signing-key.js';
+import type { SigningKey } from './signing-key.js';
 
 /** Public halves lie below this key; replicas follow it. */
 export const authorityPrefix = '/authorities/';
-/** Sealed private halves lie below this key; nobody but an Auth Service reads it. */
-export const sealedAuthorityPrefix = '/sealed/authorities/';
 
 export interface AuthorityStoreOptions {
   readonly store: Pick<Store, 'get' | 'commit'>;
@@ -40,12 +38,21 @@ export async function openAuthorities(
 }
 
 async function openOne(kind: AuthorityKind, options: AuthorityStoreOptions): Promise<OpenAuthority> {
-  const set = (await readKeySet(kind, options)) ?? (await createKeySet(kind, options));
+  const { set } = (await readKeySet(kind, options)) ?? { set: await createKeySet(kind, options) };
+  return openSet(set, options);
+}
+
+/** Opens the private halves of the key that signs. Rejects with `internal` where one does not open. */
+export async function openSet(set: KeySet, options: AuthorityStoreOptions): Promise<OpenAuthority> {
   const [keyId = ''] = set.active;
   return { set, keyId, halves: await openHalves(set, keyId, options) };
 }
 
-async function readKeySet(kind: AuthorityKind, { store, cluster }: AuthorityStoreOptions): Promise<KeySet | undefined> {
+/** One authority as it is stored, with the revision that wrote it; `undefined` where there is none. */
+export async function readKeySet(
+  kind: AuthorityKind,
+  { store, cluster }: AuthorityStoreOptions,
+): Promise<{ readonly set: KeySet; readonly revision: number } | undefined> {
   const entry = await store.get(authorityPrefix + kind);
   if (!entry) return undefined;
   const set = decodeKeySet(entry.value);
@@ -55,7 +62,7 @@ async function readKeySet(kind: AuthorityKind, { store, cluster }: AuthorityStor
       'invalid_config',
       `the store belongs to cluster ${set.cluster}, not to ${cluster}: the name of a cluster cannot be changed`,
     );
-  return set;
+  return { set, revision: entry.revision };
 }
 
 async function createKeySet(kind: AuthorityKind, options: AuthorityStoreOptions): Promise<KeySet> {
@@ -77,55 +84,6 @@ async function createKeySet(kind: AuthorityKind, options: AuthorityStoreOptions)
     if (!PosternError.is(cause) || cause.code !== 'conflict') throw cause;
     const winner = await readKeySet(kind, options);
     if (!winner) throw cause;
-    return winner;
+    return winner.set;
   }
 }
-
-const sealedDocument = z.strictObject({ v: z.literal(1), halves: z.record(z.string(), z.string().max(16_384)) });
-
-async function sealHalves(
-  set: KeySet,
-  id: string,
-  secrets: ReadonlyMap<AuthorityHalf, Buffer>,
-  sealer: Sealer,
-): Promise<string> {
-  const halves: Record<string, string> = {};
-  for (const [half, secret] of secrets) {
-    halves[half] = await sealer.seal(sealName(set, id, half), secret);
-    secret.fill(0);
-  }
-  return JSON.stringify({ v: 1, halves });
-}
-
-async function openHalves(
-  set: KeySet,
-  id: string,
-  { store, sealer }: AuthorityStoreOptions,
-): Promise<ReadonlyMap<AuthorityHalf, SigningKey>> {
-  const entry = await store.get(sealedKey(set.kind, id));
-  const document = entry && readSealed(entry.value);
-  const halves = new Map<AuthorityHalf, SigningKey>();
-  for (const half of halvesOf[set.kind]) {
-    const sealed = document?.[half];
-    if (sealed === undefined)
-      throw new PosternError('internal', `the private half ${half} of the ${set.kind} authority is missing`);
-    const secret = await sealer.open(sealName(set, id, half), sealed);
-    halves.set(half, SigningKey.fromPkcs8(secret));
-    secret.fill(0);
-  }
-  return halves;
-}
-
-function readSealed(text: string): Readonly<Record<string, string>> {
-  try {
-    return sealedDocument.parse(JSON.parse(text)).halves;
-  } catch {
-    throw new PosternError('internal', 'the sealed key of an authority is malformed');
-  }
-}
-
-const sealedKey = (kind: AuthorityKind, id: string): string => `${sealedAuthorityPrefix}${kind}/${id}`;
-
-/** Cluster, authority, key and half: a sealed key opens in its own place and in no other. */
-const sealName = (set: KeySet, id: string, half: AuthorityHalf): string =>
-  `authorities/${set.cluster}/${set.kind}/${id}/${half}`;

@@ -1,7 +1,8 @@
 export { type AssertionRequest } from './assertion.js';
 export { authorityBundle, bundleOf, type AuditKey, type AuthorityBundle, type JsonWebKey } from './authority-bundle.js';
-export { authorityKinds, type AuthorityKind } from './authority-kind.js';
-export { authorityPrefix, sealedAuthorityPrefix, type AuthorityStoreOptions } from './authority-store.js';
+export { authorityKinds, signsFrom, type AuthorityKind } from './authority-kind.js';
+export { rotateAuthority, type RotationRequest } from './authority-rotation.js';
+export { authorityPrefix, type AuthorityStoreOptions } from './authority-store.js';
 export { authorityPin, matchesPin } from './fingerprint.js';
 export {
   identityExtensionName,
@@ -10,6 +11,7 @@ export {
   type IdentityClaims,
 } from './identity-extension.js';
 export { CertificateIssuer, type IssuedUntil, type OpenSshLoginRequest } from './issuer.js';
+export { isOfActiveKey } from './issued-by.js';
 export { decodeKeySet, rotationPhases, type AuthorityKey, type KeySet, type RotationPhase } from './key-set.js';
 export {
   assertionLifetime,
@@ -33,6 +35,8 @@ export { type OpenSshPermissions } from './openssh-issue.js';
 export { decodeOpenSshKey, encodeOpenSshKey, openSshFingerprint } from './openssh-key.js';
 export { knownHostsLines, openSshLine, parseOpenSshLine } from './openssh-lines.js';
 export { encodeOpenSshPrivateKey } from './openssh-private-key.js';
+export { followingPhase, rotationSteps, type RotationStep } from './rotation-step.js';
+export { sealedAuthorityPrefix } from './sealed-authority.js';
 export { EnvelopeSealer, type KeyWrapper, type Sealer } from './sealing.js';
 export { serviceOid, serviceRoles, type ServiceIdentity, type ServiceRole } from './service-extension.js';
 export { trustAuthority, type TrustedAuthority } from './trusted-authority.js';

@@ -3,7 +3,7 @@ import { PosternError } from '@postern/plugin-sdk';
 import { signAssertion, type AssertionRequest } from './assertion.js';
 import { bundleOf, type AuthorityBundle } from './authority-bundle.js';
 import type { AuthorityHalf, AuthorityKind } from './authority-kind.js';
-import { openAuthorities, type AuthorityStoreOptions, type OpenAuthority } from './authority-store.js';
+import { openAuthorities, openSet, type AuthorityStoreOptions, type OpenAuthority } from './authority-store.js';
 import type { KeySet } from './key-set.js';
 import { installedLifetime, serviceLifetime, upstreamLifetime, validityPeriod } from './lifetime.js';
 import { checkName, checkServerNames, clusterName, databaseUserName } from './name-grammar.js';
@@ -44,6 +44,13 @@ export interface OpenSshLoginRequest extends KeyRequest {
   readonly permissions?: OpenSshPermissions;
 }
 
+/** Signs the heads of an audit log, with Ed25519. */
+export interface AuditSigningKey {
+  readonly id: string;
+  readonly publicKey: KeyObject;
+  sign(bytes: Uint8Array): Promise<Buffer>;
+}
+
 /**
  * Signs for the cluster. It checks that a certificate is well-formed, inside
  * the cluster and no longer than allowed; whether the caller may have it has
@@ -51,15 +58,17 @@ export interface OpenSshLoginRequest extends KeyRequest {
  */
 export class CertificateIssuer {
   readonly cluster: string;
-  readonly #authorities: ReadonlyMap<AuthorityKind, OpenAuthority>;
-  readonly #x509: ReadonlyMap<AuthorityKind, X509Authority>;
+  readonly #authorities = new Map<AuthorityKind, OpenAuthority>();
+  readonly #x509 = new Map<AuthorityKind, X509Authority>();
   readonly #now: () => Date;
 
-  private constructor(options: AuthorityStoreOptions, authorities: ReadonlyMap<AuthorityKind, OpenAuthority>) {
+  private constructor(
+    private readonly options: AuthorityStoreOptions,
+    authorities: ReadonlyMap<AuthorityKind, OpenAuthority>,
+  ) {
     this.cluster = options.cluster;
     this.#now = options.now;
-    this.#authorities = authorities;
-    this.#x509 = new Map([...authorities].flatMap(([kind, authority]) => openX509(kind, authority)));
+    for (const [kind, authority] of authorities) this.#use(kind, authority);
   }
 
   /** Reads the authorities, and creates those that are missing: see {@link openAuthorities}. */
@@ -142,10 +151,10 @@ export class CertificateIssuer {
     return { certificate: openSshLine(blob), serial: serial.toString(16), expires: period.notAfter };
   }
 
-  /** An Ed25519 signature of the `audit` authority, and the id of its key. */
-  async signAudit(bytes: Uint8Array): Promise<{ keyId: string; signature: Buffer }> {
-    const signature = await this.#half('audit', 'audit').sign(bytes);
-    return { keyId: this.#authority('audit').keyId, signature };
+  /** The key of the `audit` authority that signs now. It stays that key, whatever comes after it. */
+  auditKey(): AuditSigningKey {
+    const key = this.#half('audit', 'audit');
+    return { id: this.#authority('audit').keyId, publicKey: key.publicKey, sign: (bytes) => key.sign(bytes) };
   }
 
   /** A JSON Web Token of the `jwt` authority. */
@@ -153,6 +162,26 @@ export class CertificateIssuer {
     const { keyId } = this.#authority('jwt');
     const signer = { id: keyId, key: this.#half('jwt', 'jwt'), issuer: `https://${this.cluster}` };
     return signAssertion(request, signer, this.#now());
+  }
+
+  /** The key set that it signs by. */
+  keySet(kind: AuthorityKind): KeySet {
+    return this.#authority(kind).set;
+  }
+
+  /**
+   * Signs by another key set from now on, where it is another one. Rejects with
+   * `internal` where its private halves do not open, and goes on as before.
+   */
+  async follow(set: KeySet): Promise<void> {
+    const before = this.#authority(set.kind);
+    const isSame = before.keyId === set.active[0];
+    this.#use(set.kind, isSame ? { ...before, set } : await openSet(set, this.options));
+  }
+
+  #use(kind: AuthorityKind, authority: OpenAuthority): void {
+    this.#authorities.set(kind, authority);
+    for (const [name, issuer] of openX509(kind, authority)) this.#x509.set(name, issuer);
   }
 
   #authority(kind: AuthorityKind): OpenAuthority {

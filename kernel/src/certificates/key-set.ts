@@ -27,13 +27,25 @@ const authorityKey = z
  */
 export type AuthorityKey = z.output<typeof authorityKey>;
 
+const isLast = (incoming: string | undefined, trusted: readonly AuthorityKey[]): boolean =>
+  incoming === undefined || (trusted.length > 1 && trusted.at(-1)?.id === incoming);
+
 const schema = z
   .strictObject({
     v: z.literal(1),
     kind: z.enum(authorityKinds),
     cluster: clusterName,
     phase: z.enum(rotationPhases),
+    /** When the last rotation ended. */
     rotated: z.iso.datetime().optional(),
+    /** When the phase began; absent before the first rotation. */
+    since: z.iso.datetime().optional(),
+    /** When another key began to sign; absent before the first rotation. */
+    switched: z.iso.datetime().optional(),
+    /** During a rotation, the key that came in with it. */
+    incoming: id.optional(),
+    /** How long each phase lasts, in milliseconds, where the rotation goes on by itself. */
+    graceMs: z.int().positive().optional(),
     active: z.array(id).min(1).max(8).readonly(),
     trusted: z.array(authorityKey).min(1).max(8).readonly(),
   })
@@ -42,6 +54,10 @@ const schema = z
   .refine(
     (set) => set.active.every((active) => set.trusted.some((key) => key.id === active)),
     'an active key is not trusted',
+  )
+  .refine(
+    ({ incoming, phase, trusted }) => (incoming === undefined) === (phase === 'standby') && isLast(incoming, trusted),
+    'a rotation and its new key do not belong together',
   )
   .refine(
     (set) =>
@@ -55,6 +71,8 @@ const schema = z
  * One authority as the store keeps it and replicas read it: nothing here is
  * secret. `active` are the ids of the keys that sign, `trusted` the keys that
  * verify; during a rotation there are more of the latter than of the former.
+ * The first trusted key is the one that signed before a rotation, the last one
+ * the incoming key; of `audit`, keys of earlier rotations stand in between.
  */
 export type KeySet = z.output<typeof schema>;
 

@@ -20,27 +20,20 @@ import {
   type CertificateIssuer,
   type Sealer,
 } from '../certificates/index.js';
-import {
-  Authenticator,
-  Enrolments,
-  Invitations,
-  Lockout,
-  SecondFactors,
-  UserService,
-  UserStore,
-} from '../identity/index.js';
-import { decideCaller, decideRule, denialError, mergeOptions, presetRoles, type Decision } from '../rbac/index.js';
+import type { UserService } from '../identity/index.js';
+import { decideCaller, decideRule, denialError, presetRoles, type Decision } from '../rbac/index.js';
 import type { RecordingStore } from '../recordings/index.js';
 import type { EventPort, HealthTable, LiveSessions } from '../sessions/index.js';
 import type { Store } from '../storage/index.js';
 import { RateLimit } from '../tunnels/rate-limit.js';
-import { WebSessionService } from '../web/sessions/index.js';
+import type { WebSessionService } from '../web/sessions/index.js';
 import type { ClusterView } from './cluster-view.js';
 import { DocumentService } from './document-service.js';
 import { Explainer } from './explainer.js';
+import { identityServices } from './identity-services.js';
 import { LockService } from './lock-service.js';
-import { LoginService } from './login-service.js';
 import { reporter, type Report } from './report.js';
+import type { RotationService } from './rotation-service.js';
 
 export interface AuthServiceOptions {
   readonly cluster: string;
@@ -51,7 +44,8 @@ export interface AuthServiceOptions {
   readonly view: ClusterView;
   readonly protocols: ReadonlyMap<string, AnyProtocol>;
   readonly log: AuditLog;
-  readonly verifier: string;
+  readonly verifier: () => string;
+  readonly rotation: RotationService;
   readonly catalog: Catalog;
   readonly events: EventPort;
   readonly recordings: RecordingStore;
@@ -81,6 +75,7 @@ export class AuthService {
   readonly users: UserService;
   readonly documents: DocumentService;
   readonly locks: LockService;
+  readonly rotation: RotationService;
   readonly report: Report;
   /** The sessions of browsers. */
   readonly web: WebSessionService;
@@ -90,39 +85,28 @@ export class AuthService {
   readonly #api: Api<{ readonly caller: Caller }>;
 
   constructor(private readonly options: AuthServiceOptions) {
-    const { store, sealer, now, protocols, view } = options;
+    const { store, now, protocols, view } = options;
     this.report = reporter(options.events);
     this.#denials = new RateLimit(1, 60_000, now);
-    const report: ConstructorParameters<typeof UserService>[0]['report'] = (type, { fields, ...about }) =>
-      this.report(type, about, fields);
-    const userStore = new UserStore(store, sealer);
-    const invitations = new Invitations(store, sealer, now);
-    const lockout = new Lockout(store, now);
-    const checkRoles = (roles: readonly string[]): void => this.#mustExist(roles);
-    const enrolments = new Enrolments(store, sealer, now);
-    this.users = new UserService({ store: userStore, invitations, enrolments, lockout, report, now, checkRoles });
     this.documents = new DocumentService({ store, protocols, report: this.report });
     this.locks = new LockService(store, this.report, now);
-    const authenticator = new Authenticator({ store: userStore, lockout, report, now });
-    const logins = new LoginService({ ...options, authenticator, report: this.report });
-    const factors = new SecondFactors({
-      store: userStore,
-      enrolments,
-      prove: (proof, source) => logins.prove(proof, source),
-      demanded: ({ roles }) => mergeOptions(roles.flatMap((role) => view.roles.get(role)?.options ?? [])).requireMfa,
-      report,
-      now,
+    this.rotation = options.rotation;
+    const identity = identityServices({
+      ...options,
+      report: this.report,
+      checkRoles: (roles) => this.#mustExist(roles),
     });
-    this.web = new WebSessionService({ ...options, authenticator, report: this.report });
+    this.users = identity.users;
+    this.web = identity.web;
     this.web.onEnd((id) => cutWebSession(options.live, id));
     const hostAuthorities = (): ReturnType<typeof view.bundle<'host'>> => view.bundle('host');
     const may = (caller: Caller, rule: { readonly kind: string; readonly verb: Verb }): boolean =>
       this.#decide(caller, rule)?.allowed ?? true;
     const handlers: readonly Handler[] = [
       ...clusterHandlers({ ...options, started: now(), hostAuthorities, sessions: () => options.live.size }),
-      ...loginHandlers({ logins, hostAuthorities }),
-      ...mfaHandlers({ ...options, factors }),
-      ...userHandlers({ ...options, users: this.users, invitations, lockout }),
+      ...loginHandlers({ ...identity, hostAuthorities }),
+      ...mfaHandlers({ ...options, ...identity }),
+      ...userHandlers({ ...options, ...identity }),
       ...documentHandlers({
         ...options,
         documents: this.documents,

@@ -6,6 +6,7 @@ import {
   trustAuthority,
   type AuthorityBundle,
   type AuthorityKind,
+  type KeySet,
   type TrustedAuthority,
 } from '../certificates/index.js';
 import { usersPrefix } from '../identity/index.js';
@@ -46,9 +47,9 @@ export class ClusterView implements AsyncDisposable {
     prefix: `${prefixes.resources}/`,
     decode: (_, value) => resourceDocument.safeParse(value).data,
   });
-  readonly #authorities = new ReplicaTable<AuthorityBundle | undefined>({
+  readonly #authorities = new ReplicaTable<KnownAuthority | undefined>({
     prefix: authorityPrefix,
-    decode: (_, value) => bundleFrom(value),
+    decode: (_, value) => authorityFrom(value),
   });
   readonly #trusted = new WeakMap<AuthorityBundle, TrustedAuthority>();
   readonly #listeners = new Set<() => void>();
@@ -104,12 +105,17 @@ export class ClusterView implements AsyncDisposable {
 
   /** The public halves of one authority; rejects with `unavailable` where the cluster has none that can be read. */
   bundle<K extends AuthorityKind>(kind: K): AuthorityBundle<K> {
-    const bundle = this.#authorities.rows.get(kind);
+    const bundle = this.#authorities.rows.get(kind)?.bundle;
     if (bundle?.kind !== kind) throw new PosternError('unavailable', `the ${kind} authority is not known here`);
     return bundle as AuthorityBundle<K>;
   }
 
-  /** The same, parsed and ready to verify with. */
+  /** Which of an authority's keys sign and which are trusted; the same object until something about it changes. */
+  keySet(kind: AuthorityKind): KeySet | undefined {
+    return this.#authorities.rows.get(kind)?.set;
+  }
+
+  /** An authority's bundle, parsed and ready to verify with. */
   trust<K extends AuthorityKind>(kind: K): TrustedAuthority<K> {
     const bundle = this.bundle(kind);
     const trusted = (this.#trusted.get(bundle) as TrustedAuthority<K> | undefined) ?? trustAuthority(bundle);
@@ -145,9 +151,15 @@ export class ClusterView implements AsyncDisposable {
   }
 }
 
-function bundleFrom(value: unknown): AuthorityBundle | undefined {
+interface KnownAuthority {
+  readonly set: KeySet;
+  readonly bundle: AuthorityBundle;
+}
+
+function authorityFrom(value: unknown): KnownAuthority | undefined {
   try {
-    return bundleOf(decodeKeySet(JSON.stringify(value)));
+    const set = decodeKeySet(JSON.stringify(value));
+    return { set, bundle: bundleOf(set) };
   } catch {
     return undefined;
   }

@@ -20,6 +20,11 @@ export class DataDirectory {
     return join(this.path, 'audit', 'log');
   }
 
+  /** The keys that verify the audit log: one a line, the newest last, so that older checkpoints can be verified too. */
+  get auditVerifiers(): string {
+    return join(this.path, 'audit', 'verifier-keys');
+  }
+
   get auditSpool(): string {
     return join(this.path, 'audit', 'spool');
   }

@@ -29,7 +29,7 @@ export async function openProxy(parts: ProcessParts, shutdown: Shutdown): Promis
   const authEnd = await renewedListener(parts, shutdown, {
     names: [`auth.${cluster}`],
     service: 'auth',
-    clientAuthorities: [...state.view.bundle('user').x509, ...state.view.bundle('host').x509],
+    clientAuthorities: () => [...state.view.bundle('user').x509, ...state.view.bundle('host').x509],
     fetch: auth.fetch,
   });
   const connections = new LiveConnections({ now, signalsPerSecond: portLimits.signalsPerSecond });

@@ -1,19 +1,10 @@
-import { createPublicKey } from 'node:crypto';
 import { PosternError, type AnyProtocol, type Logger } from '@postern/plugin-sdk';
-import {
-  AuditLog,
-  AuditTrail,
-  Catalog,
-  formatVerifierKey,
-  logOrigin,
-  noteVerifier,
-  type EventDraft,
-  type NoteSigner,
-  type TrailOptions,
-} from '../audit/index.js';
+import { AuditLog, AuditTrail, Catalog, type EventDraft, type TrailOptions } from '../audit/index.js';
 import { CertificateIssuer, EnvelopeSealer, openWrappingKey, type Sealer } from '../certificates/index.js';
 import { LocalRecordings } from '../recordings/index.js';
 import { openStorage, storeFile, type ClusterStore, type OpenStorageOptions } from '../storage/index.js';
+import { auditSigner, keepVerifier, retiredAuditKeys, verifierOf } from './audit-signers.js';
+import { AuthorityFollower } from './authority-follower.js';
 import { ClusterView } from './cluster-view.js';
 import { DataDirectory } from './data-directory.js';
 import { EventGate } from './event-gate.js';
@@ -30,8 +21,8 @@ export interface ClusterState {
   readonly issuer: CertificateIssuer;
   readonly catalog: Catalog;
   readonly auditLog: AuditLog;
-  /** The text form of the key that verifies the log. */
-  readonly auditVerifier: string;
+  /** Keeps what signs here up with the authorities' rotations. */
+  readonly authorities: AuthorityFollower;
   readonly trail: AuditTrail;
   /** Where everything of this process is reported. */
   readonly events: EventGate;
@@ -63,18 +54,34 @@ const drainMs = 10_000;
 
 /** Opens the state in a data directory, and creates it at the first start. `shutdown` closes it. */
 export async function openState(options: OpenStateOptions, shutdown: Shutdown): Promise<ClusterState> {
-  const { cluster, protocols, now, failed, storage } = options;
+  const { cluster, protocols, logger, now, failed, storage } = options;
   const directory = await DataDirectory.open(options.data);
   const store = shutdown.keep(
     'the store',
-    await openStorage({ configuration: storage, data: directory.path, now, log: options.logger }),
+    await openStorage({ configuration: storage, data: directory.path, now, log: logger }),
   );
   const path = options.wrappingKey ?? directory.wrappingKey;
   const sealer = new EnvelopeSealer(await openWrappingKey({ path, storePaths: [storeFile(directory.path)] }));
   const issuer = await CertificateIssuer.open({ store, sealer, cluster, now });
   const agent = await instanceName(directory.instanceName, options.agent);
   const catalog = Catalog.of(protocols.values());
-  const [signer, ...retired] = auditSigners(issuer, logOrigin(cluster, agent));
+  const made = { directory, issuer, agent, catalog };
+  const { auditLog, trail } = await openAudit(made, options, shutdown);
+  const recordings = await LocalRecordings.open(directory.recordings, now);
+  const view = shutdown.keep('the view', await ClusterView.start({ cluster, store, protocols, failed }));
+  const authorities = shutdown.keep('the authorities', new AuthorityFollower({ ...made, view, auditLog, logger }));
+  const events = new EventGate(trail.emitter, now);
+  return { directory, agent, store, sealer, issuer, catalog, auditLog, authorities, trail, events, view, recordings };
+}
+
+/** Opens the log of this process, and the trail that leads there. */
+async function openAudit(
+  { directory, issuer, agent, catalog }: Pick<ClusterState, 'directory' | 'issuer' | 'agent' | 'catalog'>,
+  { cluster, now, failed, trail: limits }: OpenStateOptions,
+  shutdown: Shutdown,
+): Promise<Pick<ClusterState, 'auditLog' | 'trail'>> {
+  const signer = auditSigner(issuer, agent);
+  await keepVerifier(directory.auditVerifiers, verifierOf(signer));
   // What the log has to say while it opens waits for the trail that will carry it.
   const early: EventDraft[] = [];
   let note = (notice: EventDraft): void => void early.push(notice);
@@ -85,7 +92,7 @@ export async function openState(options: OpenStateOptions, shutdown: Shutdown): 
       cluster,
       instance: agent,
       signer,
-      trusted: retired.map(({ name, publicKey }) => noteVerifier(name, publicKey)),
+      trusted: retiredAuditKeys(issuer, agent),
       onNotice: (notice) => note(notice),
     }),
   );
@@ -98,7 +105,7 @@ export async function openState(options: OpenStateOptions, shutdown: Shutdown): 
       catalog,
       sink: auditLog,
       now,
-      ...options.trail,
+      ...limits,
       onFailure: (cause) => failed(PosternError.from(cause)),
     }),
   );
@@ -109,11 +116,7 @@ export async function openState(options: OpenStateOptions, shutdown: Shutdown): 
   };
   for (const notice of early) note(notice);
   watch(trail, failed, shutdown);
-  const recordings = await LocalRecordings.open(directory.recordings, now);
-  const view = shutdown.keep('the view', await ClusterView.start({ cluster, store, protocols, failed }));
-  const auditVerifier = formatVerifierKey(signer.name, signer.publicKey);
-  const events = new EventGate(trail.emitter, now);
-  return { directory, agent, store, sealer, issuer, catalog, auditLog, auditVerifier, trail, events, view, recordings };
+  return { auditLog, trail };
 }
 
 /** Tells of a spool that fails, and waits at the end until its events have reached the log. */
@@ -125,15 +128,4 @@ function watch({ spool, delivery }: AuditTrail, failed: OpenStateOptions['failed
     watching.abort();
     return delivery.idle(AbortSignal.timeout(drainMs));
   });
-}
-
-/** The active key signs; the keys behind it only verify what they signed before a rotation. */
-function auditSigners(issuer: CertificateIssuer, name: string): [NoteSigner, ...NoteSigner[]] {
-  const [active, ...retired] = issuer.bundle('audit').audit.map(({ publicKey }) => ({
-    name,
-    publicKey: Buffer.from(createPublicKey(publicKey).export({ format: 'jwk' }).x ?? '', 'base64url'),
-    sign: async (bytes: Buffer) => (await issuer.signAudit(bytes)).signature,
-  }));
-  if (!active) throw new PosternError('internal', 'the audit authority has no key');
-  return [active, ...retired];
 }

@@ -79,7 +79,7 @@ async function webListener(
     return renewedListener(parts, shutdown, { names: [cluster], service: 'proxy', fetch, changed });
   const renew = (pair: WebKeyPair): void => {
     changed(pair);
-    made.renew(pair.certificate, pair.key);
+    made.renew(pair);
   };
   const files = await WebCertificate.open({ certificate, key }, { log: parts.logger, changed: renew });
   shutdown.after('the certificate of browsers', () => files[Symbol.dispose]());

@@ -1,40 +1,61 @@
 import { TlsListener, type TlsListenerOptions } from '../api/http-listener.js';
 import type { ProcessParts } from './open-agent.js';
+import { isOfActiveKey } from '../certificates/index.js';
 import { certifyService, type ServiceCertificate } from './service-certificate.js';
 import type { Shutdown } from './shutdown.js';
 
 /** How often certificates of this process are looked at. */
 const renewalCheckMs = 3_600_000;
 
-export interface RenewedListenerOptions extends Pick<TlsListenerOptions, 'fetch' | 'clientAuthorities'> {
+export interface RenewedListenerOptions extends Pick<TlsListenerOptions, 'fetch'> {
   readonly names: readonly string[];
+  /** PEM, asked again after every change of the authorities: whose clients are asked for a certificate. */
+  readonly clientAuthorities?: () => readonly string[];
   readonly service: 'auth' | 'proxy';
   /** Told of each certificate, the first one included. */
   readonly changed?: (current: ServiceCertificate) => void;
 }
 
-/** A TLS listener with a certificate of the cluster's own authority, which is replaced in time. */
+/**
+ * A TLS listener with a certificate of the cluster's own authority, which is
+ * replaced in time and when another key of the authority signs.
+ */
 export async function renewedListener(
   { state, auth, now, logger }: ProcessParts,
   shutdown: Shutdown,
-  { names, service, changed = () => {}, ...options }: RenewedListenerOptions,
+  { names, service, clientAuthorities, changed = () => {}, ...options }: RenewedListenerOptions,
 ): Promise<TlsListener> {
+  const { view, issuer } = state;
   const request = { name: `${service}-${state.agent}`.slice(0, 63), services: [service], names };
-  const context = { issuer: state.issuer, report: auth.report, now };
+  const context = { issuer, report: auth.report, now };
+  const clients = (): { clientAuthorities?: readonly string[] } =>
+    clientAuthorities ? { clientAuthorities: clientAuthorities() } : {};
   let current = await certifyService(request, context);
-  const made = new TlsListener({ ...options, ...current, minVersion: service === 'auth' ? 'TLSv1.3' : 'TLSv1.2' });
+  const minVersion = service === 'auth' ? 'TLSv1.3' : 'TLSv1.2';
+  const made = new TlsListener({ ...options, ...current, ...clients(), minVersion });
   changed(current);
+  state.authorities.watch(request.name, () => current.certificate);
   const renew = async (): Promise<void> => {
-    if (now() < current.renewAt) return;
-    current = await certifyService(request, context);
-    made.renew(current.certificate, current.key);
-    changed(current);
+    const authority = view.keySet('host');
+    const isOld = authority && !isOfActiveKey(current.certificate, authority);
+    if (isOld || now() >= current.renewAt) {
+      current = await certifyService(request, context);
+      changed(current);
+    }
+    made.renew({ ...current, ...clients() });
   };
-  const timer = setInterval(() => {
-    renew().catch((cause: unknown) =>
-      logger.error('a certificate could not be renewed', { service, cause: String(cause) }),
-    );
-  }, renewalCheckMs).unref();
-  shutdown.after('a renewal', () => clearInterval(timer));
+  let checked = Promise.resolve();
+  const check = (): void => {
+    checked = checked
+      .then(renew)
+      .catch((cause: unknown) => logger.error('a certificate could not be renewed', { service, cause: String(cause) }));
+  };
+  const timer = setInterval(check, renewalCheckMs).unref();
+  const stop = state.authorities.onChange(check);
+  shutdown.after('a renewal', () => {
+    clearInterval(timer);
+    stop();
+    return checked;
+  });
   return shutdown.keep(`the listener of ${service}`, made);
 }

@@ -11,6 +11,8 @@ import { openProxy } from './open-proxy.js';
 import { openState, type ClusterState, type TrailLimits } from './open-state.js';
 import { PublicAddress } from './public-address.js';
 import { Readiness } from './readiness.js';
+import { reporter } from './report.js';
+import { RotationService } from './rotation-service.js';
 import { Shutdown } from './shutdown.js';
 import { SocketListener } from '../api/http-listener.js';
 
@@ -66,7 +68,8 @@ async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<
   const readiness = new Readiness();
   const { state, failed } = await openClusterState(options, readiness, shutdown);
   const address = new PublicAddress(configuration.proxy);
-  const parts = assemble(options, { state, readiness, address });
+  const rotation = shutdown.keep('the rotation of authorities', openRotation(options, state));
+  const parts = assemble(options, { state, readiness, address, rotation });
   const { auth, live } = parts;
   // Handled: it never rejects. What can be neither decided nor recorded must not go on.
   void failed.then(() => {
@@ -96,9 +99,8 @@ async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<
   });
   await auth.report('cluster.started', {}, { version, services: enabled(configuration) });
   started = true;
-  const [pem = ''] = state.view.bundle('host').x509;
   const close = (): Promise<void> => shutdown[Symbol.asyncDispose]();
-  return { auth, agent, port, dedicatedPorts, pin: authorityPin(pem), state, failed, [Symbol.asyncDispose]: close };
+  return { auth, agent, port, dedicatedPorts, pin: pinOf(state), state, failed, [Symbol.asyncDispose]: close };
 }
 
 async function openClusterState(
@@ -134,11 +136,23 @@ async function openClusterState(
   return { state, failed };
 }
 
+function openRotation(
+  { configuration: { cluster }, logger, now = () => new Date() }: StartClusterOptions,
+  state: ClusterState,
+): RotationService {
+  return new RotationService({ ...state, cluster, report: reporter(state.events), logger, now });
+}
+
 function assemble(
   { configuration, plugins, logger, version, now = () => new Date() }: StartClusterOptions,
-  made: { readonly state: ClusterState; readonly readiness: Readiness; readonly address: PublicAddress },
+  made: {
+    readonly state: ClusterState;
+    readonly readiness: Readiness;
+    readonly address: PublicAddress;
+    readonly rotation: RotationService;
+  },
 ): ProcessParts {
-  const { state, readiness, address } = made;
+  const { state, readiness, address, rotation } = made;
   const live = new LiveSessions();
   const health = new HealthTable();
   const auth = new AuthService({
@@ -147,7 +161,8 @@ function assemble(
     version,
     protocols: plugins.protocols,
     log: state.auditLog,
-    verifier: state.auditVerifier,
+    rotation,
+    verifier: () => state.authorities.auditVerifier,
     live,
     health,
     logger,
@@ -156,6 +171,12 @@ function assemble(
     inviteUrl: (token) => `https://${address.text}/invite/${token}`,
   });
   return { configuration, plugins, state, auth, live, health, logger, now, readiness, table: new AgentTable() };
+}
+
+/** Of the key that signs: it is what servers show. */
+function pinOf({ view }: ClusterState): string {
+  const { active, trusted } = view.keySet('host') ?? { active: [], trusted: [] };
+  return authorityPin(trusted.find(({ id }) => id === active[0])?.x509 ?? '');
 }
 
 /** Completes the recordings that a process which died had left open, and says so. */

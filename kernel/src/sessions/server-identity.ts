@@ -2,7 +2,13 @@ import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
 import { X509Certificate } from 'node:crypto';
 import type { ServerCredentials, OpenSshCredential } from '@postern/plugin-sdk';
-import { encodeOpenSshKey, encodeOpenSshPrivateKey, openSshLine } from '../certificates/index.js';
+import {
+  encodeOpenSshKey,
+  encodeOpenSshPrivateKey,
+  isOfActiveKey,
+  openSshLine,
+  type KeySet,
+} from '../certificates/index.js';
 import { routeName } from '../tunnels/index.js';
 import type { AgentServices } from './agent-services.js';
 import { TlsEnd } from './tls-end.js';
@@ -18,13 +24,23 @@ export interface ServedName {
   readonly alpn: readonly string[];
 }
 
+/** A certificate that was made for the resource, until another one takes its place. */
+interface Made {
+  readonly certificate: string;
+  /** Milliseconds since the epoch. */
+  readonly renewAt: number;
+  /** The last state of the authority whose signing key it was found to be of. */
+  authority?: KeySet;
+}
+
 /**
  * What proves to clients that they reached one resource: keys that never leave
- * this process, and certificates that are renewed when half their life is over.
+ * this process, and certificates that are renewed when half their life is over, or when another
+ * key of the authority signs.
  */
 export class ServerIdentity implements ServerCredentials {
-  #tls: { readonly end: TlsEnd; readonly authorities: string; readonly renewAt: number } | undefined;
-  #openSsh: { readonly credential: OpenSshCredential; readonly renewAt: number } | undefined;
+  #tls: (Made & { readonly end: TlsEnd; readonly authorities: string }) | undefined;
+  #openSsh: (Made & { readonly credential: OpenSshCredential }) | undefined;
   #making: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -40,7 +56,7 @@ export class ServerIdentity implements ServerCredentials {
     return this.#once(async () => {
       const { x509 } = this.services.view.bundle('user');
       const authorities = x509.join('');
-      if (this.#tls?.authorities === authorities && this.#tls.renewAt > this.#now()) return this.#tls.end;
+      if (this.#tls?.authorities === authorities && this.#isCurrent(this.#tls)) return this.#tls.end;
       const { publicKey, privateKey } = await generate('ec', { namedCurve: 'P-256' });
       const spki = publicKey.export({ format: 'pem', type: 'spki' }) as string;
       const certificate = await this.services.signing.server(this.served, spki);
@@ -53,23 +69,34 @@ export class ServerIdentity implements ServerCredentials {
         cluster: this.services.cluster,
         alpn: this.served.alpn,
       });
-      this.#tls = { end, authorities, renewAt: this.#halfLife(new X509Certificate(certificate).validTo) };
+      this.#tls = { end, authorities, certificate, renewAt: this.#halfLife(new X509Certificate(certificate).validTo) };
       return end;
     });
   }
 
   openSsh(): Promise<OpenSshCredential> {
     return this.#once(async () => {
-      if (this.#openSsh && this.#openSsh.renewAt > this.#now()) return this.#openSsh.credential;
+      if (this.#openSsh && this.#isCurrent(this.#openSsh)) return this.#openSsh.credential;
       const { publicKey, privateKey } = await generate('ed25519');
       const line = openSshLine(encodeOpenSshKey(publicKey));
       const credential = {
         certificate: await this.services.signing.openSshHost(this.served, line),
         key: encodeOpenSshPrivateKey(privateKey, this.hostname),
       };
-      this.#openSsh = { credential, renewAt: this.#now() + sshLifeMs };
+      const { certificate } = credential;
+      this.#openSsh = { credential, certificate, renewAt: this.#now() + sshLifeMs };
       return credential;
     });
+  }
+
+  /** Good for long enough, and of the key that signs now. */
+  #isCurrent(made: Made): boolean {
+    if (made.renewAt <= this.#now()) return false;
+    const authority = this.services.view.keySet('host');
+    if (!authority || made.authority === authority) return true;
+    if (!isOfActiveKey(made.certificate, authority)) return false;
+    made.authority = authority;
+    return true;
   }
 
   /** One at a time: a burst of clients makes one certificate. */

@@ -54,7 +54,7 @@ describe('a user whom a lock is about', () => {
         sshPublicKey: keys.openSsh.publicKey,
       });
       const proxy = { host: '127.0.0.1', port: cluster.port };
-      await writeLogin(login, keys, { proxy, authorities: cluster.authorities });
+      await writeLogin(login, keys, proxy);
       assert.equal((await Profile.load()).data.user, 'ann');
       const cause: unknown = await locked({ user: 'ann' }, () => ls(undefined, { format: 'json' })).then(
         () => assert.fail('psh ls succeeded'),

@@ -38,12 +38,13 @@ export class MemoryStore {
     return this.entries.get(key);
   }
 
-  async commit({ check = [], put = [] }: Commit): Promise<number> {
+  async commit({ check = [], put = [], delete: gone = [] }: Commit): Promise<number> {
     await this.beforeCommit();
     for (const { key, revision } of check)
       if ((this.entries.get(key)?.revision ?? 0) !== revision) throw new PosternError('conflict', `${key} has changed`);
     this.#revision += 1;
     for (const { key, value } of put) this.entries.set(key, { key, value, revision: this.#revision });
+    for (const key of gone) this.entries.delete(key);
     return this.#revision;
   }
 }

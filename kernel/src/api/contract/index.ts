@@ -1,5 +1,13 @@
 export { eventView, getCheckpoint, searchEvents, tailEvents } from './audit.js';
-export { authorityView, certifyDatabaseServer, getAuthority, getKeySet } from './authorities.js';
+export {
+  authorityView,
+  certifyDatabaseServer,
+  getAuthority,
+  getKeySet,
+  listAuthorities,
+  rotateAuthority,
+  rotationView,
+} from './authorities.js';
 export { clusterInfo, getCluster, getStatus } from './cluster.js';
 export {
   deleteDocument,

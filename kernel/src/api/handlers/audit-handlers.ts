@@ -8,8 +8,8 @@ export interface AuditHandlersOptions {
   readonly log: AuditLog;
   readonly reader: AuditReader;
   readonly catalog: Catalog;
-  /** The text form of the key that verifies the log's checkpoints. */
-  readonly verifier: string;
+  /** The text form of the key that verifies the log's next checkpoint. */
+  readonly verifier: () => string;
   /** Whether the caller's roles have a rule for it. */
   readonly may: (caller: Caller, rule: { readonly kind: string; readonly verb: Verb }) => boolean;
 }
@@ -30,7 +30,10 @@ export function auditHandlers({ log, reader, catalog, verifier, may }: AuditHand
       };
     }),
     implement(tailEvents, ({ last, ...wanted }, { caller, signal }) => tail(last, wanted, { caller, signal })),
-    implement(getCheckpoint, async () => ({ checkpoint: (await log.checkpoint()).toString('utf8'), verifier })),
+    implement(getCheckpoint, async () => {
+      const checkpoint = await log.checkpoint();
+      return { checkpoint: checkpoint.toString('utf8'), verifier: verifier() };
+    }),
   ];
 
   async function* tail(last: number, wanted: Wanted, call: { readonly caller: Caller; readonly signal: AbortSignal }) {

@@ -19,4 +19,11 @@ export const certificateEvents = {
     code: field.public(z.string()),
     message: field.public(z.string()),
   }),
+  'authority.rotated': event('A certificate authority took a step of a rotation to another key.', {
+    authority: field.public(z.string()),
+    from: field.public(z.string()),
+    to: field.public(z.string()),
+    /** What stood in the way, where somebody insisted. */
+    against: field.public(z.array(z.string()).optional()),
+  }),
 } satisfies EventCatalog;

@@ -143,6 +143,12 @@ export class AuditLog implements AuditSink, AsyncDisposable {
     return { ready: !this.#journal.failure, ...(failure && { reason: failure.message }) };
   }
 
+  /** Another key signs from the next checkpoint on, which is made at once. */
+  async signBy(signer: NoteSigner): Promise<void> {
+    this.#publisher.signBy(signer);
+    await this.#publisher.now();
+  }
+
   /** A signed checkpoint over everything that was appended before the call. */
   async checkpoint(): Promise<Buffer> {
     await this.#publisher.now();

@@ -25,6 +25,7 @@ const maxRetryMs = 30_000;
  */
 export class Publisher implements AsyncDisposable {
   readonly #tiles: TileStore;
+  #signer: NoteSigner;
   #published: number | undefined;
   #unwritten: TileFile[] = [];
   #snapshot: StreamSnapshot | undefined;
@@ -38,6 +39,7 @@ export class Publisher implements AsyncDisposable {
 
   constructor(private readonly options: PublisherOptions) {
     this.#tiles = new TileStore(options.directory);
+    this.#signer = options.signer;
     this.#published = options.published;
     this.#retryMs = options.intervalMs;
   }
@@ -50,6 +52,12 @@ export class Publisher implements AsyncDisposable {
   /** How many bytes of full tiles are in memory only. */
   get pendingBytes(): number {
     return this.options.tree.fullBytes + this.#unwritten.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  /** Another key signs from now on: the next checkpoint is made even where nothing was appended. */
+  signBy(signer: NoteSigner): void {
+    this.#signer = signer;
+    this.#published = undefined;
   }
 
   /** Publishes as soon as the interval allows. */
@@ -114,7 +122,8 @@ export class Publisher implements AsyncDisposable {
   }
 
   async #publish(): Promise<void> {
-    const { directory, origin, signer, tree } = this.options;
+    const { directory, origin, tree } = this.options;
+    const signer = this.#signer;
     const head = tree.head;
     if (head.size === this.#published && this.#unwritten.length === 0) return;
     // From here to the first await, nothing can be appended: tiles and head belong together.
@@ -125,7 +134,8 @@ export class Publisher implements AsyncDisposable {
     await removePartials(directory, full);
     const note = await signNote(formatCheckpoint({ origin, ...head }), signer);
     await replaceFileDurably(join(directory, 'checkpoint'), note);
-    this.#published = head.size;
+    // By another key, it is to be signed again.
+    if (signer === this.#signer) this.#published = head.size;
     await this.#keepSnapshot();
   }
 

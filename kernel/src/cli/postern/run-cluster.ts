@@ -13,7 +13,6 @@ import {
 import { PluginSet } from '../../plugins/index.js';
 import { processLog } from '../output/process-log.js';
 import type { DemoAccess, PosternProduct } from './product.js';
-import { keepVerifierKey } from './verifier-file.js';
 
 export interface StartOptions {
   readonly config?: string | undefined;
@@ -54,7 +53,6 @@ export async function runCluster(product: PosternProduct, options: StartOptions)
     logger,
     ...(file === undefined && { firstStart }),
   });
-  await keepVerifierKey(configuration.data, cluster.state.auditVerifier);
   return { cluster, loaded, demo, logger };
 }
 

@@ -9,7 +9,7 @@ import { writePrivateFile } from './private-file.js';
 export async function writeLogin(
   login: z.output<typeof issued>,
   keys: UserKeys,
-  { proxy, authorities }: { readonly proxy: ProfileData['proxy']; readonly authorities: string },
+  proxy: ProfileData['proxy'],
 ): Promise<Profile> {
   const { cluster, user, roles, expires } = login.identity;
   const before = await Profile.load(cluster).catch(() => undefined);
@@ -21,8 +21,9 @@ export async function writeLogin(
     [files.key, keys.tls.privateKey],
     [files.certificate, login.certificate],
     [files.identity, login.certificate + keys.tls.privateKey],
-    // What the pin or the system's roots proved, and not what the answer says.
-    [files.authority, authorities],
+    // All that are trusted now, as the Auth Service says, which an authority that was proved has certified: so that users
+    // know the next key before anything shows its certificates.
+    [files.authority, login.authorities.host],
     [files.sshKey, keys.openSsh.privateKey],
     [`${files.sshKey}.pub`, `${keys.openSsh.publicKey}\n`],
     [files.sshCertificate, `${login.sshCertificate.trimEnd()}\n`],

@@ -32,7 +32,7 @@ export async function login(product: PshProduct, options: LoginOptions): Promise
   await using client = authClient({ cluster: cluster.name, ...cluster });
   using prompter = openPrompter();
   const answer = await prove(user, prompter, (answers) => client.call(loginEndpoint, { ...request, ...answers }));
-  const profile = await writeLogin(answer, keys, cluster);
+  const profile = await writeLogin(answer, keys, cluster.proxy);
   await using own = await profileClient(profile);
   const { warnings, reachable } = await configure(own, profile, product);
   const { roles, expires } = answer.identity;
