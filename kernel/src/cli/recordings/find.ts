@@ -5,7 +5,7 @@ import { listRecordings, type recordingView } from '../../api/contract/sessions.
 
 export type FoundRecording = z.output<typeof recordingView>;
 
-export interface Found {
+interface Found {
   readonly recording: FoundRecording;
   /** What else there is of the same session. */
   readonly others: readonly FoundRecording[];
