@@ -19,6 +19,51 @@ export interface StoreHarness extends AsyncDisposable {
 
 export type OpenHarness = () => Promise<StoreHarness>;
 
+/** Lends one harness to test after test, emptied in between; makes another where a test has closed its store. */
+export class Lent implements AsyncDisposable {
+  #harness: StoreHarness | undefined;
+
+  constructor(private readonly make: OpenHarness) {}
+
+  async open(): Promise<StoreHarness> {
+    const harness = (this.#harness = await this.#usable());
+    return {
+      get store() {
+        return harness.store;
+      },
+      virtualTime: harness.virtualTime,
+      now: () => harness.now(),
+      advance: (milliseconds) => harness.advance(milliseconds),
+      sweep: () => harness.sweep(),
+      compact: () => harness.compact(),
+      reopen: () => harness.reopen(),
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#harness?.[Symbol.asyncDispose]();
+  }
+
+  async #usable(): Promise<StoreHarness> {
+    const harness = this.#harness;
+    if (!harness) return this.make();
+    try {
+      await harness.sweep();
+      for (;;) {
+        const keys = (await harness.store.range('', { limit: 100 })).map(({ key }) => key);
+        if (keys.length === 0) break;
+        await harness.store.commit({ delete: keys });
+      }
+      await harness.compact();
+      return harness;
+    } catch {
+      await harness[Symbol.asyncDispose]();
+      return this.make();
+    }
+  }
+}
+
 /** What not every store has. */
 export interface StoreTraits {
   /** Data that outlives the store: {@link StoreHarness.reopen} works. */

@@ -5,7 +5,7 @@ import { feedConformance } from './conformance-feed.js';
 import { type OpenHarness, type StoreTraits } from './conformance-harness.js';
 import { modelConformance } from './conformance-model.js';
 
-export { type StoreHarness, type StoreTraits } from './conformance-harness.js';
+export { Lent, type StoreHarness, type StoreTraits } from './conformance-harness.js';
 
 /** What every backend of the store must do. `open` makes an empty store; each test has its own. */
 export function storeConformance(name: string, open: OpenHarness, traits: StoreTraits = { persistent: true }): void {

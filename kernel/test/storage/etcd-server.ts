@@ -58,7 +58,10 @@ export class EtcdServer implements AsyncDisposable {
   async begin(): Promise<void> {
     const [clients, peers] = [this.endpoint, `http://127.0.0.1:${this.ports[1]}`];
     const args = [
-      ...[`--data-dir=${join(this.directory, 'data')}`, '--log-level=error'],
+      ...[
+        `--data-dir=${join(this.directory, 'data')}`,
+        `--log-level=${clients.startsWith('https') ? 'info' : 'error'}`,
+      ],
       ...[`--listen-client-urls=${clients}`, `--advertise-client-urls=${clients}`],
       ...[
         `--listen-peer-urls=${peers}`,

@@ -4,6 +4,8 @@ import type { StoreHarness } from './conformance.js';
 import type { PostgresServer } from './postgres-server.js';
 import { ManualClock } from './sqlite-harness.js';
 
+let schemas = 0;
+
 /** Sweeping is left to {@link PostgresHarness.sweep}, so that revisions are predictable. */
 const never = 2 ** 31 - 1;
 
@@ -14,7 +16,6 @@ export class PostgresHarness implements StoreHarness {
 
   private constructor(
     store: PostgresStore,
-    private readonly server: PostgresServer,
     private readonly options: PostgresOptions,
     private readonly clock: ManualClock,
   ) {
@@ -23,9 +24,9 @@ export class PostgresHarness implements StoreHarness {
 
   static async open(server: PostgresServer, more: Partial<PostgresOptions> = {}): Promise<PostgresHarness> {
     const clock = new ManualClock();
-    const schema = await server.emptySchema();
+    const schema = `test_${schemas++}`;
     const options = { ...server.options, schema, now: clock.now, sweepIntervalMs: never, ...more };
-    return new PostgresHarness(await PostgresStore.open(options), server, options, clock);
+    return new PostgresHarness(await PostgresStore.open(options), options, clock);
   }
 
   get store(): PostgresStore {
@@ -60,6 +61,5 @@ export class PostgresHarness implements StoreHarness {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#store[Symbol.asyncDispose]();
-    this.server.giveBack(this.options.schema);
   }
 }

@@ -46,8 +46,6 @@ export interface PostgresServerOptions {
 /** A real server that listens on a unix socket in a directory of its own, and can be killed and started again. */
 export class PostgresServer implements AsyncDisposable {
   #child: ChildProcess | undefined;
-  #schemas = 0;
-  readonly #used: string[] = [];
 
   private constructor(
     /** Where the unix socket is. */
@@ -84,7 +82,11 @@ export class PostgresServer implements AsyncDisposable {
 
   /** What the store needs to connect. */
   get options() {
-    return { host: this.directory, port: 5432, database: 'postgres', user: 'postgres' } as const;
+    return { host: this.directory, port: this.#port, database: 'postgres', user: 'postgres' } as const;
+  }
+
+  get #port(): number {
+    return Number(this.settings['port'] ?? 5432);
   }
 
   /** Runs SQL on a connection of its own. */
@@ -96,19 +98,6 @@ export class PostgresServer implements AsyncDisposable {
     } finally {
       await client.end();
     }
-  }
-
-  /** A schema with nothing in it: one that was given back, emptied, since that is faster than to make its tables. */
-  async emptySchema(): Promise<string> {
-    const schema = this.#used.pop();
-    if (schema === undefined) return `test_${this.#schemas++}`;
-    await this.sql(`DELETE FROM ${schema}.event; DELETE FROM ${schema}.entry;
-      UPDATE ${schema}.state SET revision = 0, compacted = 0, feed_bytes = 0`);
-    return schema;
-  }
-
-  giveBack(schema: string): void {
-    this.#used.push(schema);
   }
 
   /** Starts the server, and waits until it answers. */
@@ -163,7 +152,7 @@ export class PostgresServer implements AsyncDisposable {
   }
 
   async #answers(): Promise<boolean> {
-    const args = ['-q', '-h', this.directory, '-p', '5432'];
+    const args = ['-q', '-h', this.directory, '-p', String(this.#port)];
     return execute(join(programs ?? '', 'pg_isready'), args).then(
       () => true,
       () => false,

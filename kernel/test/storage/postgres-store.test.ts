@@ -1,4 +1,4 @@
-import { storeConformance } from './conformance.js';
+import { Lent, storeConformance } from './conformance.js';
 import { PostgresHarness } from './postgres-harness.js';
 import { needPostgres, PostgresServer } from './postgres-server.js';
 
@@ -10,7 +10,12 @@ describe('a store in PostgreSQL', function () {
     needPostgres(this);
     server = await PostgresServer.start();
   });
-  after(() => server?.[Symbol.asyncDispose]());
+  after(async () => {
+    await lent[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
+  });
 
-  storeConformance('PostgreSQL', () => PostgresHarness.open(server), { persistent: true, remote: true });
+  const lent = new Lent(() => PostgresHarness.open(server));
+
+  storeConformance('PostgreSQL', () => lent.open(), { persistent: true, remote: true });
 });
