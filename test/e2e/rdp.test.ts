@@ -3,15 +3,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AddressInfo } from 'node:net';
 import { createLock, deleteLock } from '@postern/kernel/api/contract';
 import { needProgram } from '@postern/plugin-sdk/testing';
 import rdp from '../../plugins/rdp/src/index.js';
-import { rdpClient } from '../../plugins/rdp/src/client.js';
 import { closed, until } from '../../plugins/rdp/test/support/programs.js';
 import { canBridge, vncPassword, XrdpDesktop } from '../../plugins/rdp/test/support/xrdp-desktop.js';
 import { TestCluster, testPassword } from '../support/cluster.js';
@@ -27,6 +24,7 @@ import {
   screenshot,
   testCard,
 } from '../support/desktop.js';
+import { viewing, type Viewing } from './support/xfreerdp.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 describe('xfreerdp through a cluster', function () {
@@ -122,47 +120,8 @@ describe('xfreerdp through a cluster', function () {
     }, 60_000);
   }
 
-  /** Starts the program that `psh desktop connect` starts, behind a forwarder as it opens one. */
-  async function connected(
-    login: TestLogin,
-  ): Promise<{ child: ChildProcess; output: () => string; stop: () => Promise<void> }> {
-    const sockets = new Set<net.Socket>();
-    const forwarder = net.createServer((socket) => {
-      sockets.add(socket.on('error', () => {}));
-      cluster.connect('rdp', 'desk', login, { alpn: ['rdp'] }).then(
-        (stream) => {
-          socket.pipe(stream.on('error', () => {})).pipe(socket);
-          socket.once('close', () => stream.destroy());
-        },
-        () => socket.destroy(),
-      );
-    });
-    forwarder.listen(0, '127.0.0.1');
-    await once(forwarder, 'listening');
-    const { port } = forwarder.address() as AddressInfo;
-    const spec = rdp.protocol.auth.resource.parse(desktop?.spec());
-    const target = { resource: { name: 'desk', labels: {}, spec }, hostname: '', principals: ['na'] };
-    const options = {
-      options: {},
-      args: ['/size:800x600', '/log-level:INFO'],
-      local: { kind: 'port', host: '127.0.0.1', port },
-    } as const;
-    const { program, args } = rdpClient.connect?.({} as never, target, options) ?? { program: '', args: [] };
-    const child = spawn(program, args, {
-      env: { ...process.env, DISPLAY: display, HOME: directory },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let text = '';
-    child.stdout.on('data', (chunk) => (text += String(chunk)));
-    child.stderr.on('data', (chunk) => (text += String(chunk)));
-    const stop = async (): Promise<void> => {
-      child.kill('SIGKILL');
-      await closed(child);
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => forwarder.close(resolve));
-    };
-    return { child, output: () => text, stop };
-  }
+  const connected = (login: TestLogin): Promise<Viewing> =>
+    viewing(cluster, login, { spec: desktop?.spec() ?? {}, display, home: directory });
 
   it('shows the desktop, whose password only the agent knows', async () => {
     const { stop, output } = await connected(alice);
