@@ -68,8 +68,6 @@ export class TestCluster implements AsyncDisposable {
   readonly clock: TestClock;
   /** Calls the API as the machine's administrator, over the socket in the data directory. */
   readonly admin: ApiClient;
-  /** PEM of the host authorities. */
-  readonly authorities: string;
   readonly #clients: ApiClient[] = [];
 
   private constructor(
@@ -80,7 +78,6 @@ export class TestCluster implements AsyncDisposable {
   ) {
     this.log = made.log;
     this.clock = made.clock;
-    this.authorities = running.state.view.bundle('host').x509.join('');
     this.admin = this.#keep(
       new ApiClient('http://localhost', () => connected(net.connect(running.state.directory.adminSocket))),
     );
@@ -117,6 +114,11 @@ export class TestCluster implements AsyncDisposable {
     const port = this.running.port?.address.port;
     if (port === undefined) throw new Error('this cluster has no proxy');
     return port;
+  }
+
+  /** PEM of the host authorities that are trusted now. */
+  get authorities(): string {
+    return this.running.state.view.bundle('host').x509.join('');
   }
 
   get pin(): string {

@@ -59,11 +59,12 @@ export class DatabaseSite implements AsyncDisposable {
     {
       resource = 'shop',
       port = this.cluster.port,
+      authorities = this.cluster.authorities,
       ...more
-    }: { resource?: string; port?: number; user?: string; dbname?: string } = {},
+    }: { resource?: string; port?: number; authorities?: string; user?: string; dbname?: string } = {},
   ): Promise<string> {
     const stem = join(this.home, String((this.#files += 1)));
-    await writeFile(`${stem}.ca`, this.cluster.authorities);
+    await writeFile(`${stem}.ca`, authorities);
     if (login) await writeFile(`${stem}.crt`, login.certificate);
     if (login) await writeFile(`${stem}.key`, login.key, { mode: 0o600 });
     const settings = {

@@ -100,6 +100,12 @@ export class PostgresServer implements AsyncDisposable {
     return server;
   }
 
+  /** Trusts these client authorities instead, in PEM, from the next connection on. */
+  async trustClients(authorities: string): Promise<void> {
+    await writeFile(join(this.directory, 'data', clientAuthorities), authorities);
+    await this.sql('select pg_reload_conf()');
+  }
+
   /** Runs SQL as the superuser, past everything that is tested, and returns what psql prints, unaligned. */
   sql(text: string, database = 'postgres'): Promise<string> {
     const connection = `host=${this.directory} port=${this.port} user=${this.superuser} dbname=${database}`;
@@ -126,6 +132,9 @@ export class PostgresServer implements AsyncDisposable {
   }
 }
 
+/** In the data directory. */
+const clientAuthorities = 'clients.crt';
+
 const defaults = {
   listen_addresses: '127.0.0.1',
   fsync: 'off',
@@ -147,6 +156,6 @@ async function tlsSettings(
     ssl: 'on',
     ssl_cert_file: await put('server.crt', tls.certificate),
     ssl_key_file: await put('server.key', tls.key),
-    ...(tls.clientAuthority && { ssl_ca_file: await put('clients.crt', tls.clientAuthority) }),
+    ...(tls.clientAuthority && { ssl_ca_file: await put(clientAuthorities, tls.clientAuthority) }),
   };
 }
