@@ -7,6 +7,7 @@ import { https } from './https.js';
 import { idle } from './idle.js';
 import type { Effort } from './interleave.js';
 import { kubernetes } from './kubernetes.js';
+import { mongodb } from './mongodb.js';
 import { mysql } from './mysql.js';
 import { queries } from './queries.js';
 import { redis } from './redis.js';
@@ -20,6 +21,7 @@ const benchmarks: Readonly<Record<string, (effort: Effort) => Promise<void>>> = 
   queries,
   redis,
   mysql,
+  mongodb,
   kubernetes,
   https,
   connects,
