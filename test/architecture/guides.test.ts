@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CommanderError, type Command } from 'commander';
 import { PosternError } from '@postern/plugin-sdk';
 import { posternProgram, pshProgram, summarize } from '@postern/kernel/cli';
 import { resourceDocument } from '@postern/kernel/cluster';
@@ -23,6 +22,8 @@ const pages = ['README.md', ...standardPlugins.map(({ protocol }) => `plugins/${
 );
 
 const load = async () => standardPlugins;
+type Command = ReturnType<typeof pshProgram>;
+
 const programs: Readonly<Record<WrittenLine['program'], () => Command>> = {
   psh: () => pshProgram({ version: '0', program: [], plugins: standardPlugins.map(summarize), load }),
   postern: () =>
@@ -51,9 +52,9 @@ async function problemOf({ program, args, named }: WrittenLine): Promise<string 
     await idle(programs[program]()).parseAsync([...args], { from: 'user' });
     return undefined;
   } catch (cause) {
-    if (!(cause instanceof CommanderError)) throw cause;
-    const fine = cause.code === 'commander.helpDisplayed' || (named && unsaid.has(cause.code));
-    return fine ? undefined : cause.message;
+    const { code = '', message } = cause as NodeJS.ErrnoException;
+    if (!code.startsWith('commander.')) throw cause;
+    return code === 'commander.helpDisplayed' || (named && unsaid.has(code)) ? undefined : message;
   }
 }
 
