@@ -14,6 +14,7 @@ packages=(
   expect tmux openssl procps
   haproxy stunnel4 pgbouncer
   nginx wrk
+  chromium
   xvfb x11-utils
   xrdp xorgxrdp freerdp2-x11 freerdp2-shadow-x11 winpr-utils
   tigervnc-standalone-server tigervnc-tools x11-xserver-utils imagemagick ffmpeg

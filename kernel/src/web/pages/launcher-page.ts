@@ -35,33 +35,55 @@ export function launcherPage({ cluster, session, token, resources, linkOf }: Lau
 /** As people count: `web-9` before `web-10`. */
 const order = new Intl.Collator('en', { numeric: true });
 
+/** A column that is there if anything stands in it. */
+interface Column {
+  readonly title: string;
+  readonly cell: (resource: WebResource) => Html | undefined;
+}
+
+const columns: readonly Column[] = [
+  {
+    title: 'You may become',
+    cell: ({ principals }) =>
+      principals.length > 0 ? html`<td data-title="You may become">${principals.join(', ')}</td>` : undefined,
+  },
+  {
+    title: 'Labels',
+    cell: ({ labels }) => {
+      const pairs = Object.entries(labels).map(([key, value]) => html`<span class="label">${key}=${value}</span> `);
+      return pairs.length > 0 ? html`<td class="quiet">${pairs}</td>` : undefined;
+    },
+  },
+  {
+    title: 'State',
+    cell: ({ health }) => health && html`<td class="${health.ok ? 'quiet' : 'bad'}">${health.detail}</td>`,
+  },
+];
+
 function group(title: string, { resources, linkOf }: Pick<LauncherPage, 'resources' | 'linkOf'>): Html {
+  const shown = columns.filter(({ cell }) => resources.some((resource) => cell(resource) !== undefined));
   return html`<section>
     <h2>${title}</h2>
     <table>
       <thead>
         <tr>
           <th scope="col">Name</th>
-          <th scope="col">You may become</th>
-          <th scope="col">Labels</th>
-          <th scope="col">State</th>
+          ${shown.map((column) => html`<th scope="col">${column.title}</th>`)}
         </tr>
       </thead>
       <tbody>
-        ${resources.map((resource) => row(resource, linkOf(resource)))}
+        ${resources.map((resource) => row(resource, linkOf(resource), shown))}
       </tbody>
     </table>
   </section>`;
 }
 
-function row({ name, labels, principals, health }: WebResource, link: string | undefined): Html {
+function row(resource: WebResource, link: string | undefined, shown: readonly Column[]): Html {
+  const { name } = resource;
   const label = link === undefined ? html`${name}` : html`<a href="${link}">${name}</a>`;
-  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
   return html`<tr>
     <th scope="row">${label}</th>
-    <td>${principals.join(', ')}</td>
-    <td class="quiet">${pairs.join(', ')}</td>
-    <td class="${health && !health.ok ? 'bad' : 'quiet'}">${health ? health.detail : ''}</td>
+    ${shown.map(({ cell }) => cell(resource) ?? html`<td></td>`)}
   </tr> `;
 }
 

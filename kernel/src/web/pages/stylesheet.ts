@@ -8,6 +8,7 @@ export const stylesheet = `:root {
   --ground: light-dark(#ffffff, #16181b);
   --raised: light-dark(#f4f5f7, #202328);
   --line: light-dark(#d5d9df, #363b43);
+  --edge: light-dark(#808894, #747c89);
   --accent: light-dark(#1f5fbf, #8ab4ff);
   --on-accent: light-dark(#ffffff, #10151d);
   --bad: light-dark(#a3231b, #ff9d94);
@@ -45,7 +46,7 @@ input:not([type='hidden']) {
   font: inherit;
   color: inherit;
   background: var(--ground);
-  border: 1px solid var(--line);
+  border: 1px solid var(--edge);
   border-radius: 4px;
 }
 button {
@@ -62,7 +63,19 @@ button {
 .alert { padding: 0.75rem 1rem; border-left: 4px solid var(--bad); background: var(--raised); overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: collapse; }
 th, td { padding: 0.5rem 0.75rem 0.5rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
-td { overflow-wrap: anywhere; }
+th, td { overflow-wrap: break-word; }
+thead th { font-size: 0.9rem; color: var(--quiet); white-space: nowrap; }
+.label { display: inline-block; margin-right: 0.75rem; }
+.hint { margin-top: 0.25rem; }
+@media (max-width: 40rem) {
+  header, main { padding-left: 1rem; padding-right: 1rem; }
+  table, tbody, tr, tbody th, td { display: block; }
+  thead { position: absolute; left: -100vw; }
+  tbody tr { padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
+  tbody th, td { padding: 0.15rem 0; border: 0; overflow-wrap: anywhere; }
+  td:empty { display: none; }
+  td[data-title]::before { content: attr(data-title) ': '; color: var(--quiet); }
+}
 .bad { color: var(--bad); }
 `;
 

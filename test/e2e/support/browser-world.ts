@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { acceptInvite, createUser, getInvite } from '@postern/kernel/api/contract';
+import { standardPlugins } from '../../../config/src/standard.js';
+import { totpCode } from '../../../kernel/src/identity/index.js';
+import { Application } from '../../../plugins/https/test/support/application.js';
+import { Authority } from '../../../plugins/kubernetes/test/support/authority.js';
+import { TestCluster, testPassword } from '../../support/cluster.js';
+import { openChromium } from './chromium.js';
+import { OtherSite } from './other-site.js';
+import { NginxApplication } from './web-application.js';
+
+const cluster = 'access.test';
+const apps = 'apps.test';
+
+export interface Programs {
+  readonly chromium: string;
+  readonly nginx: string;
+}
+
+/**
+ * A cluster with web applications, and a browser that knows no other way to
+ * them: `wiki` is an nginx; `live` and `shop` have WebSockets, events and large
+ * bodies; `vault` is not for alice and tess, and for bob alone.
+ */
+export class BrowserWorld implements AsyncDisposable {
+  cluster!: TestCluster;
+  browser!: Browser;
+  nginx!: NginxApplication;
+  live!: Application;
+  shop!: Application;
+  evil!: OtherSite;
+  readonly #open: (() => unknown)[] = [];
+
+  static async start(programs: Programs): Promise<BrowserWorld> {
+    const world = new BrowserWorld();
+    try {
+      await world.#start(programs);
+      return world;
+    } catch (cause) {
+      await world[Symbol.asyncDispose]();
+      throw cause;
+    }
+  }
+
+  /** At the cluster's own name. */
+  url(path: string): string {
+    return `https://${cluster}:${this.cluster.port}${path}`;
+  }
+
+  /** At the host of an application. */
+  app(name: string, path: string): string {
+    return `https://${name}.${apps}:${this.cluster.port}${path}`;
+  }
+
+  /** Closes a browser, and ends what goes on for it. */
+  async leave(page: Page): Promise<void> {
+    const cookies = await page.context().cookies(this.url('/'));
+    const { web } = this.cluster.running.auth;
+    for (const { name, value } of cookies) if (name === '__Host-postern') await web.logout(value, '127.0.0.1');
+    await page.context().close();
+  }
+
+  /** A browser of somebody who has not been here. Closed by {@link leave}. */
+  async person(): Promise<Page> {
+    const context = await this.browser.newContext();
+    context.setDefaultTimeout(40_000);
+    return context.newPage();
+  }
+
+  /** Somebody who has logged in. */
+  async loggedIn(user: string): Promise<Page> {
+    const page = await this.person();
+    await page.goto(this.url('/'));
+    await this.logIn(page, user);
+    await page.waitForURL(this.url('/web/'));
+    return page;
+  }
+
+  /** Fills the form of the login that is shown. */
+  async logIn(page: Page, user: string, { password = testPassword, code = '' } = {}): Promise<void> {
+    await page.getByLabel('User').fill(user);
+    await page.getByLabel('Password').fill(password);
+    if (code !== '') await page.getByLabel('Code of your authenticator application').fill(code);
+    await page.getByRole('button', { name: 'Log in' }).click();
+  }
+
+  /** Makes a user with an authenticator; resolves with what it shows. */
+  async enrol(name: string, roles: readonly string[]): Promise<() => string> {
+    const { admin, clock } = this.cluster;
+    const { token } = await admin.call(createUser, { name, roles: [...roles], traits: {} });
+    const { totp } = await admin.call(getInvite, { token });
+    const show = (): string => totpCode(totp.secret, clock.now());
+    await admin.call(acceptInvite, { token, password: testPassword, code: show() });
+    await this.cluster.seen();
+    // A code works once.
+    clock.advance(60_000);
+    return show;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const close of this.#open.reverse()) await close();
+  }
+
+  async #start({ chromium, nginx }: Programs): Promise<void> {
+    const directory = await mkdtemp(join(tmpdir(), 'postern-browser-'));
+    this.#open.push(() => rm(directory, { recursive: true, force: true }));
+    const authority = new Authority('browsers');
+    this.#open.push(() => authority[Symbol.dispose]());
+    const shown = authority.issue(cluster, [`DNS:${cluster}`, `DNS:*.${apps}`]);
+    const [certificate, key] = [join(directory, 'web.pem'), join(directory, 'web.key')];
+    await writeFile(certificate, shown.certificate + authority.certificate);
+    await writeFile(key, shown.key, { mode: 0o600 });
+    this.nginx = this.#keep(await NginxApplication.start(nginx, authority.issue('inner', ['DNS:inner.example'])));
+    this.live = this.#keep(await Application.start());
+    this.shop = this.#keep(await Application.start());
+    const evil = authority.issue('evil.test', ['DNS:evil.test']);
+    const chain = evil.certificate + authority.certificate;
+    this.evil = this.#keep(await OtherSite.start('evil.test', { certificate: chain, key: evil.key }));
+    this.cluster = this.#keep(await this.#cluster({ apps_domain: apps, certificate, key }));
+    this.browser = await openChromium(chromium, [authority.certificate]);
+    this.#open.push(() => this.browser.close());
+  }
+
+  #cluster(web: Readonly<Record<string, string>>): Promise<TestCluster> {
+    const everything = { methods: ['*'], paths: ['*'] };
+    const { host, port } = this.nginx;
+    const inside = { labels: { env: 'test' } };
+    return TestCluster.start({
+      cluster,
+      plugins: standardPlugins,
+      configuration: { proxy: { web } },
+      roles: [
+        { name: 'staff', allow: { https: { labels: { env: 'test' }, ...everything } } },
+        { name: 'keeper', allow: { https: { labels: { env: 'prod' }, ...everything } } },
+      ],
+      resources: [
+        { kind: 'https', name: 'wiki', ...inside, spec: { host, port } },
+        { kind: 'https', name: 'live', ...inside, spec: this.live.spec },
+        { kind: 'https', name: 'shop', ...inside, spec: this.shop.spec },
+        { kind: 'https', name: 'vault', labels: { env: 'prod' }, spec: { host, port } },
+      ],
+      users: { alice: { roles: ['staff'] }, bob: { roles: ['keeper'] } },
+    });
+  }
+
+  #keep<T extends AsyncDisposable>(one: T): T {
+    this.#open.push(() => one[Symbol.asyncDispose]());
+    return one;
+  }
+}
+
+/** Follows a link of the launcher into an application. */
+export async function launch(page: Page, name: string): Promise<void> {
+  await page.getByRole('link', { name, exact: true }).click();
+  await page.waitForURL((url) => url.hostname === `${name}.${apps}`);
+}
+
+/** The cookie of this name that the browser would send to a URL. */
+export async function cookieAt(context: BrowserContext, url: string, name: string) {
+  const found = (await context.cookies(url)).find((cookie) => cookie.name === name);
+  return found ?? assert.fail(`no cookie ${name} at ${url}`);
+}
