@@ -56,7 +56,7 @@ for (const backend of remoteBackends)
     it('may have two Auth Services that start at once: one set of authorities, roles and users', async () => {
       const name = `pair_${names++}`;
       const both = await Promise.all([another(name, `${name}a`), another(name, `${name}b`)]);
-      const [one, other] = both as [TestCluster, TestCluster];
+      const [one, other] = both;
       await using _one = one;
       await using _other = other;
       assert.equal(one.pin, other.pin);

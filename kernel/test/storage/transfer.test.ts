@@ -11,7 +11,7 @@ import { remoteBackends, type RemoteServer } from './remote-backends.js';
 
 /** What a command prints. */
 async function printed(command: () => Promise<void>): Promise<string> {
-  const { write } = process.stdout;
+  const write = process.stdout.write.bind(process.stdout);
   let text = '';
   process.stdout.write = (chunk: string | Uint8Array): boolean => {
     text += String(chunk);

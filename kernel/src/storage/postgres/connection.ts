@@ -38,7 +38,7 @@ export function clientConfig(options: PostgresOptions): ClientConfig {
  * Refuses a server that cannot keep what the store promises: one that only
  * follows another, or that does not store text as UTF-8.
  */
-export async function prepare(client: Pick<PoolClient, 'query'>): Promise<void> {
+async function prepare(client: Pick<PoolClient, 'query'>): Promise<void> {
   const { rows } = await client.query<{ recovery: boolean; encoding: string }>(
     `SELECT pg_is_in_recovery() AS recovery, current_setting('server_encoding') AS encoding,
       CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', false) END`,

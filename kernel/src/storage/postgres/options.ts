@@ -11,7 +11,7 @@ export interface PostgresOptions {
   readonly password?: () => Promise<string>;
   /** Absent: no encryption. Files are read at every connection. A unix socket is never encrypted. */
   readonly tls?: PostgresTls | undefined;
-  /** Lower case letters, digits and underscores. Created where it is missing and the user may. */
+  /** Lower case letters, digits and underscores: it is part of statements. Created where it is missing and the user may. */
   readonly schema: string;
   readonly now?: () => Date;
   /** How long one request may take, with the connection that it needs. Default 10,000 ms. */
@@ -40,6 +40,3 @@ export interface PostgresTls {
   /** Instead of the host. */
   readonly serverName?: string | undefined;
 }
-
-/** Schemas are part of statements: a name that would need quoting is refused by the configuration. */
-export const schemaName = /^[a-z_][a-z0-9_]{0,47}$/;

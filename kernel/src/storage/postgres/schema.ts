@@ -122,7 +122,7 @@ const migrations: readonly ((schema: string) => string)[] = [
 ];
 
 /** The newest schema that this program knows. */
-export const schemaVersion = migrations.length;
+const schemaVersion = migrations.length;
 
 /** "Post": two processes that start at once create the tables one after the other. */
 const migrationLock = 0x506f7374;
