@@ -2,27 +2,24 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { HeaderFields } from '@postern/plugin-sdk/http1';
 import { dialTcp } from '@postern/plugin-sdk/testing';
 import { Forwarder } from '../src/forwarder.js';
 import { UpstreamConnections } from '../src/upstream-connections.js';
 import { Application } from './support/application.js';
+import { memoryInUse } from './support/memory.js';
 import { eventually } from './support/stand.js';
 
 const rounds = process.env['POSTERN_TEST_FULL'] === '1' ? 5000 : 120;
 const atOnce = 20;
 
-/** Collects what nobody refers to any more, and tells what is left. */
+/** What is left when everything that was begun has had its turn. */
 async function heap(): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
   for (let times = 0; times < 3; times += 1) {
     await new Promise((resolve) => setImmediate(resolve));
-    collect();
+    memoryInUse();
   }
-  return process.memoryUsage().heapUsed;
+  return memoryInUse().heapUsed;
 }
 
 /** No session stands around these: nothing but the forwarder itself ends what it has begun. */
