@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { PosternError } from '@postern/plugin-sdk';
 
 /**
@@ -122,22 +121,4 @@ function readParameters(body: Buffer, from: number, complete: boolean): Paramete
     at += size;
   }
   return { count, values };
-}
-
-/**
- * Text as it was sent. UTF-8 is what nearly every client speaks; bytes that are
- * none are read as Latin-1, one character for each, so that none is lost.
- */
-export function textOf(body: Buffer, from: number, to: number): string {
-  const text = body.toString('utf8', from, to);
-  return text.includes('\ufffd') && !isUtf8(body.subarray(from, to)) ? body.toString('latin1', from, to) : text;
-}
-
-/** As {@link textOf}, but no more than `limit` bytes, and no half of a character. */
-export function beginningOf(body: Buffer, from: number, to: number, limit: number): string {
-  if (to - from <= limit) return textOf(body, from, to);
-  let end = from + limit;
-  // A continuation byte begins with 10: step back to where its character begins.
-  for (let back = 0; back < 3 && end > from && ((body[end] as number) & 0xc0) === 0x80; back += 1) end -= 1;
-  return textOf(body, from, end);
 }

@@ -1,5 +1,6 @@
 import { PosternError } from '@postern/plugin-sdk';
 import { readBind, readClose, readExecute, readParse } from './client-messages.js';
+import type { ClientText } from './client-text.js';
 import { FrameRules, FrameWalker, maxFrame, rule } from './frame-walker.js';
 import type { Journal } from './journal.js';
 import { LongMessage } from './long-message.js';
@@ -56,9 +57,10 @@ export class ClientTap extends FrameWalker {
     private readonly pipeline: Pipeline,
     private readonly journal: Journal,
     limits: StatementLimits,
+    private readonly reader: ClientText,
   ) {
     super(rules, holds);
-    this.#log = new StatementLog(journal, limits);
+    this.#log = new StatementLog(journal, limits, reader);
   }
 
   /** Reads a chunk before it is forwarded. */
@@ -71,6 +73,11 @@ export class ClientTap extends FrameWalker {
   namesChanged(change: 'dropped' | 'doubtful', order: number): void {
     if (change === 'dropped') this.#statements.clearBefore(order);
     else this.#statements.doubtBefore(order);
+  }
+
+  /** The transaction ended in which portals were bound that were sent before this moment. */
+  portalsEnded(order: number): void {
+    this.#portals.clearBefore(order);
   }
 
   protected override frame(type: number, body: Buffer, length: number): void {
@@ -98,7 +105,7 @@ export class ClientTap extends FrameWalker {
   }
 
   protected override piece(type: number, piece: Buffer): void {
-    this.#long ??= new LongMessage(this.journal, stringsBeforeText[type]);
+    this.#long ??= new LongMessage(this.journal, stringsBeforeText[type], this.reader);
     this.#long.push(piece);
   }
 
@@ -138,7 +145,9 @@ export class ClientTap extends FrameWalker {
 
   #execute(body: Buffer): void {
     const { portal, maxRows } = readExecute(body);
-    const sequence = this.#portals.find(portal, this.#segment).value ?? this.#log.cursor(portal);
+    const bound = this.#portals.find(portal, this.#segment).value;
+    // SQL declares no cursor without a name: an unnamed portal that nothing bound is an error.
+    const sequence = bound ?? (portal === '' ? undefined : this.#log.cursor(portal));
     const step = new Step('execute', this.#order, sequence);
     step.maxRows = maxRows;
     this.pipeline.push(step);

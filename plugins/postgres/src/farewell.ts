@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { PosternError, type Denial } from '@postern/plugin-sdk';
 import { UpstreamRefusal } from './upstream-refusal.js';
+import { UpstreamViolation } from './upstream-violation.js';
 import { errorResponse } from './wire.js';
 
 const hints: Readonly<Record<Denial['code'], string | undefined>> = {
@@ -40,7 +41,7 @@ export function denialResponse({ code, message }: Denial, running: boolean): Buf
 
 /** What a client hears of a failure, where PostgreSQL has words of its own for it. */
 export function failureResponse(cause: unknown): Buffer | undefined {
-  if (cause instanceof UpstreamRefusal) return cause.response();
+  if (cause instanceof UpstreamRefusal || cause instanceof UpstreamViolation) return cause.response();
   const { code, publicMessage } = PosternError.from(cause);
   const sqlstate = { upstream_auth: '28000', upstream_unreachable: '08006', protocol_violation: '08P01' }[
     code as string

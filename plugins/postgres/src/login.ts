@@ -41,6 +41,8 @@ export interface Welcome {
   readonly ready: Buffer;
   readonly rest: Buffer;
   readonly serverVersion: string | undefined;
+  /** What the server calls the encoding in which the client speaks. */
+  readonly clientEncoding: string | undefined;
 }
 
 interface Message {
@@ -190,16 +192,24 @@ class Login {
     const messages: Buffer[] = [];
     let key: Buffer | undefined;
     let serverVersion: string | undefined;
+    let clientEncoding: string | undefined;
     for (;;) {
       const { type, body } = await this.#next();
       if (type === 'S') {
         messages.push(message(type, body));
         const { name, value } = readParameterStatus(body);
         if (name === 'server_version') serverVersion = value;
+        if (name === 'client_encoding') clientEncoding = value;
       } else if (type === 'K' && body.length >= 8 && body.length <= 260) key = body;
       else if (type === 'Z' && !(await this.#setCheck(serverVersion))) {
-        const welcome = { method, messages: Buffer.concat([...this.#notices, ...messages]), key, serverVersion };
-        return { ...welcome, ready: message(type, body), rest: Buffer.from(this.reader.release()) };
+        const welcome = { method, messages: Buffer.concat([...this.#notices, ...messages]), key };
+        return {
+          ...welcome,
+          serverVersion,
+          clientEncoding,
+          ready: message(type, body),
+          rest: Buffer.from(this.reader.release()),
+        };
       } else if (!'ZCE'.includes(type)) throw violation(`${type} after the login`);
     }
   }

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import type { ClientText } from './client-text.js';
 import type { Journal } from './journal.js';
 import { LongText } from './statement.js';
 
@@ -13,9 +14,10 @@ export class LongMessage {
   constructor(
     private readonly journal: Journal,
     stringsBefore: number | undefined,
+    reader: ClientText,
   ) {
     this.sequence = journal.next();
-    this.text = stringsBefore === undefined ? undefined : new LongText(stringsBefore);
+    this.text = stringsBefore === undefined ? undefined : new LongText(stringsBefore, reader);
   }
 
   push(piece: Buffer): void {
@@ -24,8 +26,8 @@ export class LongMessage {
       this.#hash.update(piece);
       return this.journal.part({ sequence, base64: piece.toString('base64') });
     }
-    const text = this.text.push(piece);
-    if (text !== '') this.journal.part({ sequence, text });
+    const read = this.text.push(piece);
+    if (read) this.journal.part({ sequence, ...read });
   }
 
   /** SHA-256 of the whole message in hexadecimal, where it carries no text. */

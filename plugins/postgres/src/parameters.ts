@@ -1,13 +1,13 @@
-import { beginningOf, type Parameter, type Parameters } from './client-messages.js';
+import type { Parameter, Parameters } from './client-messages.js';
+import type { ClientText } from './client-text.js';
 
 export interface ParameterLimits {
   /** Most bytes of one value. */
   readonly each: number;
   /** Most bytes of all values together. */
   readonly total: number;
+  readonly reader: ClientText;
 }
-
-export const noLimits: ParameterLimits = { each: Infinity, total: Infinity };
 
 /** The fields by which events and recordings show parameters. */
 export interface ShownParameters {
@@ -18,7 +18,8 @@ export interface ShownParameters {
 
 /**
  * Adds parameters to an event, as far as the limits allow: text values as text,
- * binary ones as `\x` and hexadecimal digits. True where something is missing.
+ * binary ones, and those that are no text in the client's encoding, as `\x` and
+ * hexadecimal digits. True where something is missing.
  */
 export function showParameters(
   fields: ShownParameters,
@@ -38,15 +39,19 @@ export function showParameters(
     }
     if (size > room) cut = true;
     left -= Math.min(size, room);
-    shown.push(valueOf(body, value, room));
-    if (value.binary && value.from !== undefined) (fields.binary ??= []).push(shown.length);
+    const text = textOf(body, value, room, limits.reader);
+    shown.push(text ?? digitsOf(body, value, room));
+    if (text === undefined && value.from !== undefined) (fields.binary ??= []).push(shown.length);
   }
   fields.parameters = shown;
   fields.parameterCount = count;
   return cut;
 }
 
-function valueOf(body: Buffer, { from, to, binary }: Parameter, limit: number): string | null {
-  if (from === undefined) return null;
-  return binary ? `\\x${body.toString('hex', from, Math.min(to, from + limit))}` : beginningOf(body, from, to, limit);
+/** The value, where it is text. */
+function textOf(body: Buffer, { from, to, binary }: Parameter, limit: number, reader: ClientText): string | undefined {
+  return from === undefined || binary ? undefined : reader.exactBeginning(body, from, to, limit);
 }
+
+const digitsOf = (body: Buffer, { from, to }: Parameter, limit: number): string | null =>
+  from === undefined ? null : `\\x${body.toString('hex', from, Math.min(to, from + limit))}`;

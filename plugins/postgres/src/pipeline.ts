@@ -11,6 +11,8 @@ export interface PipelineOptions {
   reportFailure(error: ErrorFields): void;
   /** SQL dropped names, or gave them to something else, in a message sent at this moment. */
   namesChanged(change: 'dropped' | 'doubtful', order: number): void;
+  /** The transaction ended, and with it every portal that was bound before this moment. */
+  portalsEnded(order: number): void;
   /** Bytes of COPY data since the last call. */
   copyBytes(direction: 'in' | 'out' | 'both'): number;
   /** Milliseconds of a steady clock. */
@@ -108,6 +110,8 @@ export class Pipeline {
     if (end < tag.length) answer.rows = Number(tag.slice(tag.lastIndexOf(' ') + 1));
     this.#answer(step, answer);
     if (command === 'DISCARD ALL' || command === 'DEALLOCATE ALL') this.options.namesChanged('dropped', step.order);
+    // Another transaction may begin at once, so that the server is never idle.
+    if (command === 'COMMIT') this.options.portalsEnded(step.order);
     if (command === 'DEALLOCATE' || command === 'PREPARE') this.options.namesChanged('doubtful', step.order);
   }
 
@@ -152,8 +156,8 @@ export class Pipeline {
     this.#skip(next < 0 ? this.#steps.length : next);
   }
 
-  /** ReadyForQuery. */
-  ready(): void {
+  /** ReadyForQuery, `idle` where the server is in no transaction. */
+  ready(idle: boolean): void {
     const end = this.#steps.findIndex((step) => (this.#failing ? step.kind === 'sync' : step.endsSegment));
     this.#takesCopy = false;
     this.#lostSync = false;
@@ -164,6 +168,7 @@ export class Pipeline {
     this.#failing = undefined;
     if (end < 0) return;
     const last = this.#shift();
+    if (idle && last) this.options.portalsEnded(last.order);
     // A server that ends a query without a word has run it all the same.
     if (last && last.sequence !== undefined && last.parts === 0)
       this.options.report({ sequence: last.sequence, outcome: 'completed' });

@@ -82,14 +82,27 @@ const text = {
   statementBytes: field.public(z.int().optional().describe('Length of the whole text.')),
   statementSha256: field.sensitive(z.string().optional().describe('Of the whole text, where it is longer than shown.')),
 };
+const encoding = field.public(
+  z
+    .string()
+    .optional()
+    .describe(
+      "The client's encoding, where it is not UTF-8; `bytes` where the text is none in it: each character is a byte.",
+    ),
+);
 const values = {
   parameters: field.sensitive(
     z
       .array(z.string().nullable())
       .optional()
-      .describe('In order; those sent in binary as hexadecimal digits after `\\x`.'),
+      .describe('In order; those that `binary` names as hexadecimal digits after `\\x`.'),
   ),
-  binary: field.public(z.array(z.int()).optional().describe('Positions, from 1, of parameters sent in binary.')),
+  binary: field.public(
+    z
+      .array(z.int())
+      .optional()
+      .describe("Positions, from 1, of parameters that were sent in binary, or are no text in the client's encoding."),
+  ),
   parameterCount: field.public(z.int().optional().describe('How many there are, shown or not.')),
   parameterBytes: field.public(z.int().optional().describe('Length of the whole message that carried them.')),
   parametersSha256: field.sensitive(z.string().optional().describe('Of that message, where not all is shown.')),
@@ -159,6 +172,7 @@ export const postgres = defineProtocol({
       sequence,
       name: field.sensitive(z.string()),
       ...text,
+      encoding,
       truncated,
     }),
     query: event('A statement was sent to the database to be run.', {
@@ -175,12 +189,14 @@ export const postgres = defineProtocol({
       ),
       doubtful: field.public(z.boolean().optional().describe('True where SQL dropped or prepared names since.')),
       ...values,
+      encoding,
       truncated,
     }),
     call: event('A function of the server was called by its number.', {
       sequence,
       function: field.public(z.int()),
       ...values,
+      encoding,
       truncated,
     }),
     result: event('The database answered a statement.', {

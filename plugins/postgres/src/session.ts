@@ -124,7 +124,7 @@ export class PostgresSession implements Session<Postgres> {
     const running = new RunningSession(this.context, dial, upstream.key && { client: key, server: upstream.key });
     const { config, audit, signal } = this.context;
     const limits = { maxStatementBytes: config.max_statement_bytes, maxParameterBytes: config.max_parameter_bytes };
-    const tap = new SessionTap({ audit, recording, limits, signal });
+    const tap = new SessionTap({ audit, recording, limits, signal, encoding: upstream.clientEncoding });
     this.live.add(client.connection, running);
     this.#running = running;
     try {

@@ -1,10 +1,12 @@
-import type { AuditPort, Hold, Recording } from '@postern/plugin-sdk';
+import { PosternError, type AuditPort, type Hold, type Recording } from '@postern/plugin-sdk';
+import { ClientText } from './client-text.js';
 import { ClientTap } from './client-tap.js';
 import { Journal } from './journal.js';
 import { Pipeline, problemOf } from './pipeline.js';
 import type { Postgres } from './protocol.js';
 import type { StatementLimits } from './statement-log.js';
 import { UpstreamTap } from './upstream-tap.js';
+import { UpstreamViolation } from './upstream-violation.js';
 
 /** So many answers may be due before the client must wait for the server. */
 const maxPending = 16_384;
@@ -15,6 +17,8 @@ export interface TapOptions {
   readonly limits: StatementLimits;
   /** Aborts when nothing more is forwarded. */
   readonly signal: AbortSignal;
+  /** The client's encoding at the beginning; UTF-8 where it is not known. */
+  readonly encoding?: string | undefined;
   /** Milliseconds of a steady clock. */
   readonly now?: () => number;
 }
@@ -35,20 +39,23 @@ export class SessionTap {
   #broken = false;
   readonly #signal: AbortSignal;
 
-  constructor({ audit, recording, limits, signal, now = () => performance.now() }: TapOptions) {
+  constructor({ audit, recording, limits, signal, encoding, now = () => performance.now() }: TapOptions) {
     this.#signal = signal;
     const journal = new Journal(audit, recording);
     const pipeline = new Pipeline({
       report: (result) => journal.write('result', result),
       reportFailure: (error) => journal.write('failure', problemOf(error)),
       namesChanged: (change, order) => this.#client.namesChanged(change, order),
+      portalsEnded: (order) => this.#client.portalsEnded(order),
       copyBytes: (direction) => this.#copyBytes(direction),
       now,
     });
     this.#journal = journal;
     this.#pipeline = pipeline;
-    this.#client = new ClientTap(pipeline, journal, limits);
-    this.#upstream = new UpstreamTap(pipeline);
+    const reader = new ClientText();
+    if (encoding !== undefined) reader.set(encoding);
+    this.#client = new ClientTap(pipeline, journal, limits, reader);
+    this.#upstream = new UpstreamTap(pipeline, reader);
   }
 
   readonly fromClient = (chunk: Buffer): Hold => {
@@ -63,7 +70,11 @@ export class SessionTap {
 
   readonly fromUpstream = (chunk: Buffer): Hold => {
     this.#holding = true;
-    this.#upstream.push(chunk);
+    try {
+      this.#upstream.push(chunk);
+    } catch (cause) {
+      throw new UpstreamViolation(PosternError.from(cause));
+    }
     const hold = this.#journal.take();
     if (!hold) return this.#forwarded();
     return hold.then(() => this.#forwarded());

@@ -69,13 +69,18 @@ export function errorResponse(fields: ErrorFields): Buffer {
   );
 }
 
+/** Reads a stretch of a message as text. */
+export type ReadBytes = (body: Buffer, from: number, to: number) => string;
+
+const utf8: ReadBytes = (body, from, to) => body.toString('utf8', from, to);
+
 /** Reads the body of an ErrorResponse. Total: what a broken server leaves out is empty. */
-export function readErrorFields(body: Buffer): ErrorFields {
+export function readErrorFields(body: Buffer, read = utf8): ErrorFields {
   const found = new Map<string, string>();
   for (let at = 0; at < body.length && body[at] !== 0;) {
     const end = body.indexOf(0, at);
     const stop = end < 0 ? body.length : end;
-    found.set(body.toString('latin1', at, at + 1), body.toString('utf8', at + 1, stop));
+    found.set(body.toString('latin1', at, at + 1), read(body, at + 1, stop));
     at = stop + 1;
   }
   const sqlstate = found.get('C') ?? '';

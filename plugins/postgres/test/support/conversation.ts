@@ -15,7 +15,7 @@ export class Conversation {
   /** What emitting returns. */
   hold: () => Hold = () => undefined;
 
-  constructor(limits: { maxStatementBytes?: number; maxParameterBytes?: number } = {}) {
+  constructor(limits: { maxStatementBytes?: number; maxParameterBytes?: number } = {}, encoding?: string) {
     this.tap = new SessionTap({
       audit: {
         emit: (type, fields) => {
@@ -27,6 +27,7 @@ export class Conversation {
       limits: { maxStatementBytes: 65_536, maxParameterBytes: 4096, ...limits },
       signal: this.abort.signal,
       now: () => 0,
+      encoding,
     });
   }
 
