@@ -6,7 +6,7 @@ import { take } from './conformance-harness.js';
 import { remoteBackends, type RemoteServer } from './remote-backends.js';
 
 const full = process.env['POSTERN_TEST_FULL'] === '1';
-const rounds = full ? 30 : 3;
+const rounds = full ? 30 : 2;
 
 interface Writing {
   readonly acknowledged: Map<number, number>;
