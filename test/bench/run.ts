@@ -10,6 +10,7 @@ import { kubernetes } from './kubernetes.js';
 import { mongodb } from './mongodb.js';
 import { mysql } from './mysql.js';
 import { queries } from './queries.js';
+import { rdp } from './rdp.js';
 import { redis } from './redis.js';
 import { shell } from './shell.js';
 import { startup } from './startup.js';
@@ -24,6 +25,7 @@ const benchmarks: Readonly<Record<string, (effort: Effort) => Promise<void>>> = 
   mongodb,
   kubernetes,
   https,
+  rdp,
   connects,
   bulk,
   idle,

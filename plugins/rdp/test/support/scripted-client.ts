@@ -71,8 +71,8 @@ export class ScriptedClient {
     return pdu;
   }
 
-  /** The sequence of connecting, up to the client's part of finalisation. */
-  async connect(): Promise<void> {
+  /** The sequence of connecting, up to the client's part of finalisation. `flags`: of its info packet; Unicode by default. */
+  async connect(flags?: number): Promise<void> {
     const { ioChannel: io, channels } = readServerConference(await this.next());
     await this.send(Buffer.concat([erectDomain, attachRequest]));
     this.user = attachedUser(await this.next());
@@ -80,7 +80,7 @@ export class ScriptedClient {
       await this.send(joinRequest(this.user, channel));
       await this.next();
     }
-    await this.sendOn(io, infoPacket('whoever', 'nothing'));
+    await this.sendOn(io, infoPacket('whoever', 'nothing', flags));
     const demand = await this.until((pdu) => shareType(pdu) === share.demandActive || isError(pdu));
     if (isError(demand)) throw new Error(`error info ${errorOf(demand)}`);
     const { payload } = readChannelData(demand);
@@ -156,7 +156,7 @@ export const initialPdu = (channels: readonly string[]): Buffer => {
   );
 };
 
-export function infoPacket(user: string, password: string): Buffer {
+export function infoPacket(user: string, password: string, flags = 0x10): Buffer {
   const texts = ['', user, password, '', ''].map((text) => Buffer.from(text, 'utf16le'));
   const extra = Buffer.concat([
     u16(2),
@@ -172,7 +172,7 @@ export function infoPacket(user: string, password: string): Buffer {
     u16(0x40),
     u16(0),
     u32(0),
-    u32(0x10),
+    u32(flags),
     ...texts.map(({ length }) => u16(length)),
     ...texts.flatMap((text) => [text, u16(0)]),
     extra,
