@@ -1,5 +1,6 @@
 import { Duplex, Writable } from 'node:stream';
 import { ChannelOutlet } from './channel-outlet.js';
+import { SpentMemory } from './spent-memory.js';
 import type { ChannelInternals } from './ssh2-internals.js';
 import type { Transport } from './transport.js';
 import { message, WireWriter } from './wire.js';
@@ -8,6 +9,8 @@ import { message, WireWriter } from './wire.js';
 export type ChannelExit = { readonly status: number } | { readonly signal: string };
 
 const bufferedBytes = 128 * 1024;
+/** What is around the data in a message, at most (RFC 4253, section 6; RFC 4254, section 5.2). */
+const aroundData = 300;
 
 /**
  * One channel as a stream of the usual kind: each direction ends on its own
@@ -19,6 +22,7 @@ export class ChannelStream extends Duplex {
   /** What the client shows as error output. */
   readonly stderr: Writable;
   readonly #outlet: ChannelOutlet;
+  readonly #spent = new SpentMemory();
 
   constructor(
     private readonly transport: Transport,
@@ -48,6 +52,14 @@ export class ChannelStream extends Duplex {
     this.transport.send(exitMessage(this.channel.outgoing.id, exit));
     this.channel.eof();
     this.destroy();
+  }
+
+  /** Says that nobody needs a piece of the client's any more. Small ones share their memory with others, which is kept. */
+  recycle(piece: Buffer): void {
+    const message = Buffer.from(piece.buffer);
+    if (message.length - piece.length > aroundData) return;
+    this.#spent.add(message);
+    this.#spent.release();
   }
 
   override _read(): void {

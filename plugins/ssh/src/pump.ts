@@ -1,5 +1,7 @@
+import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { PosternError, type Hold } from '@postern/plugin-sdk';
+import { ChannelStream } from './channel-stream.js';
 import { PipeOutput } from './pipe-output.js';
 
 /** Sees each piece before it goes on; a promise holds it, and all that follows, until it settles. Keeps none. */
@@ -68,6 +70,9 @@ export function pump(source: Readable, sink: Writable, tap?: PumpTap): Promise<v
 /** False where the sink has enough. */
 function handOn(data: Buffer, source: Readable, sink: Writable): boolean {
   const more = sink.destroyed || sink.write(data);
-  if (source instanceof PipeOutput && sink.writableLength === 0) source.recycle(data);
+  if (sink.writableLength > 0) return more;
+  if (source instanceof PipeOutput) source.recycle(data);
+  // With nothing in its queue, a socket has given everything to the operating system.
+  else if (source instanceof ChannelStream && sink.constructor === Socket) source.recycle(data);
   return more;
 }

@@ -9,6 +9,7 @@ import { hostKeysOf, presentHostCertificate } from './host-certificate.js';
 import { serverName } from './last-words.js';
 import { quickenCipher } from './quick-cipher.js';
 import { RequestReplies } from './request-replies.js';
+import { releaseSpentInput } from './spent-input.js';
 import type { SessionInternals } from './ssh2-internals.js';
 import { Transport } from './transport.js';
 import { feedCarefully } from './careful-feed.js';
@@ -90,6 +91,7 @@ export class SshConnection {
     given.announceSignatures(transport);
     given.guard(connection.guard);
     quickenCipher(transport);
+    releaseSpentInput(transport);
     return connection;
   }
 }

@@ -18,6 +18,7 @@ export interface ProtocolInternals {
   readonly _kexinit: Buffer | undefined;
   _queue: Buffer[] | undefined;
   _cipher: CipherInternals;
+  readonly _decipher: DecipherInternals | undefined;
   readonly _packetRW: {
     readonly write: {
       readonly allocStart: number;
@@ -29,6 +30,8 @@ export interface ProtocolInternals {
   /** Gone once the connection can no longer be used. */
   readonly _destruct: unknown;
   _onPayload: (payload: Buffer) => unknown;
+  /** Reads what the client sent. */
+  parse: (chunk: Buffer, from: number, length: number) => void;
   _authsQueue: string[];
   readonly _identRaw: Buffer;
   channelOpenFail(remote: number, reason: number, text: string): void;
@@ -52,6 +55,12 @@ export interface CipherInternals {
   readonly _encSSLName?: 'aes-128-gcm' | 'aes-256-gcm';
   readonly _encKey?: Buffer;
   readonly _encIV?: Buffer;
+}
+
+/** What decrypts; there is a new one after each key exchange. */
+export interface DecipherInternals {
+  /** Only in the cipher for GCM that has no native part. */
+  readonly _decipherSSLName?: string;
 }
 
 interface Half {
@@ -89,6 +98,7 @@ export interface ConnectionInternals {
 
 const functions = [
   '_onPayload',
+  'parse',
   'channelOpenFail',
   'channelData',
   'channelExtData',
