@@ -5,7 +5,7 @@ import { certifyService, type ServiceCertificate } from './service-certificate.j
 import type { Shutdown } from './shutdown.js';
 
 /** How often certificates of this process are looked at. */
-const renewalCheckMs = 3_600_000;
+const renewalCheckMs = 60_000;
 
 export interface RenewedListenerOptions extends Pick<TlsListenerOptions, 'fetch'> {
   readonly names: readonly string[];
@@ -38,7 +38,8 @@ export async function renewedListener(
   const renew = async (): Promise<void> => {
     const authority = view.keySet('host');
     const isOld = authority && !isOfActiveKey(current.certificate, authority);
-    if (isOld || now() >= current.renewAt) {
+    // Where the clock was put back, it is one of the future, which nobody believes.
+    if (isOld || now() >= current.renewAt || now() < current.made) {
       current = await certifyService(request, context);
       changed(current);
     }

@@ -9,6 +9,7 @@ const generate = promisify(generateKeyPair);
 export interface ServiceCertificate {
   readonly certificate: string;
   readonly key: string;
+  readonly made: Date;
   /** When another one should take its place: half its life. */
   readonly renewAt: Date;
 }
@@ -35,6 +36,7 @@ export async function certifyService(
   return {
     certificate,
     key: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,
+    made: now(),
     renewAt: new Date((now().getTime() + expires.getTime()) / 2),
   };
 }

@@ -27,7 +27,8 @@ export interface ServedName {
 /** A certificate that was made for the resource, until another one takes its place. */
 interface Made {
   readonly certificate: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, as are all times here. */
+  readonly made: number;
   readonly renewAt: number;
   /** The last state of the authority whose signing key it was found to be of. */
   authority?: KeySet;
@@ -69,7 +70,13 @@ export class ServerIdentity implements ServerCredentials {
         cluster: this.services.cluster,
         alpn: this.served.alpn,
       });
-      this.#tls = { end, authorities, certificate, renewAt: this.#halfLife(new X509Certificate(certificate).validTo) };
+      this.#tls = {
+        end,
+        authorities,
+        certificate,
+        made: this.#now(),
+        renewAt: this.#halfLife(new X509Certificate(certificate).validTo),
+      };
       return end;
     });
   }
@@ -84,14 +91,17 @@ export class ServerIdentity implements ServerCredentials {
         key: encodeOpenSshPrivateKey(privateKey, this.hostname),
       };
       const { certificate } = credential;
-      this.#openSsh = { credential, certificate, renewAt: this.#now() + sshLifeMs };
+      const made = this.#now();
+      this.#openSsh = { credential, certificate, made, renewAt: made + sshLifeMs };
       return credential;
     });
   }
 
   /** Good for long enough, and of the key that signs now. */
   #isCurrent(made: Made): boolean {
-    if (made.renewAt <= this.#now()) return false;
+    const now = this.#now();
+    // A clock that was put back makes it one of the future, which clients do not believe.
+    if (made.renewAt <= now || made.made > now) return false;
     const authority = this.services.view.keySet('host');
     if (!authority || made.authority === authority) return true;
     if (!isOfActiveKey(made.certificate, authority)) return false;
