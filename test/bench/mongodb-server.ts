@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { Long } from 'bson';
+import { Long } from 'mongodb';
 import { ScriptedServer, type ScriptedOptions } from '../../plugins/mongodb/test/support/scripted-server.js';
 
 // A process of its own for benchmarks: a server that answers at once, in clear and in TLS, whose ports it prints.

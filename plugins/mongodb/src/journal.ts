@@ -1,9 +1,9 @@
 import type { AuditPort, EventCatalog, Hold, Recording } from '@postern/plugin-sdk';
 import { elementsOf, spanOf } from './bson-elements.js';
-import { classOf, isSecretive } from './command-class.js';
+import { isSecretive } from './command-class.js';
 import type { SentCommand } from './pending.js';
 import type { Place } from './place-list.js';
-import type { Mongodb } from './protocol.js';
+import { classOf, type Mongodb } from './protocol.js';
 import type { ReplyFields } from './reply-fields.js';
 import { documentsOf, type Request } from './request.js';
 import { StatementText } from './statement-text.js';

@@ -1,9 +1,9 @@
 import { PosternError } from '@postern/plugin-sdk';
 import { bsonType, fewElements, spanOf, textOf, type Element, type Span } from './bson-elements.js';
-import { classesOf, worksOnCollection } from './command-class.js';
+import { worksOnCollection } from './command-class.js';
 import { Pipeline, runsScripts } from './pipeline.js';
 import { PlaceList, type Place } from './place-list.js';
-import type { CommandClass } from './protocol.js';
+import { classesOf, type CommandClass } from './protocol.js';
 import { documentsOf, type Request } from './request.js';
 import { broken } from './wire.js';
 

@@ -1,6 +1,5 @@
 import { defineProtocol, event, field, hostName, matchesAny, secretName, upstreamTls } from '@postern/plugin-sdk';
 import { z } from 'zod';
-import { classesOf, spellingsOf } from './command-class.js';
 
 /** What a command can do, from the least to the most powerful. */
 const commandClasses = {
@@ -13,6 +12,56 @@ const commandClasses = {
 } as const;
 
 export type CommandClass = keyof typeof commandClasses;
+
+/** By class, in the spelling of servers, which tell upper from lower case. */
+const listed: Readonly<Partial<Record<CommandClass, string>>> = {
+  connection:
+    'hello isMaster ismaster ping buildInfo buildinfo connectionStatus whatsmyuri listCommands startSession refreshSessions endSessions commitTransaction abortTransaction getLastError getlasterror atlasVersion',
+  read: 'find aggregate count distinct getMore killCursors listCollections listIndexes listDatabases dbStats dbstats collStats collstats explain',
+  write: 'insert update delete findAndModify findandmodify bulkWrite',
+  execute: 'mapReduce mapreduce',
+  define:
+    'create createIndexes drop dropDatabase dropIndexes deleteIndexes collMod renameCollection convertToCapped reIndex compact createSearchIndexes updateSearchIndex dropSearchIndex cloneCollectionAsCapped',
+};
+
+const classes: ReadonlyMap<string, CommandClass> = new Map(
+  Object.entries(listed).flatMap(([name, words]) => words.split(' ').map((word) => [word, name as CommandClass])),
+);
+
+/** What some commands do by their nature beside what their class says. */
+const further: ReadonlyMap<string, CommandClass> = new Map([
+  ['findAndModify', 'read'],
+  ['mapReduce', 'read'],
+]);
+
+/** Old names, which servers still take, by the names that are documented. */
+const oldNames: ReadonlyMap<string, string> = new Map([
+  ['findAndModify', 'findandmodify'],
+  ['mapReduce', 'mapreduce'],
+  ['dropIndexes', 'deleteIndexes'],
+  ['dbStats', 'dbstats'],
+  ['collStats', 'collstats'],
+  ['buildInfo', 'buildinfo'],
+  ['isMaster', 'ismaster'],
+  ['getLastError', 'getlasterror'],
+]);
+const newNames: ReadonlyMap<string, string> = new Map([...oldNames].map(([name, old]) => [old, name]));
+
+/** Of a command. One that nobody knows may do anything. */
+export const classOf = (command: string): CommandClass => classes.get(command) ?? 'administer';
+
+/** Every class that a command is of, whatever it says: its own first. */
+export function classesOf(command: string): readonly CommandClass[] {
+  const more = further.get(newNames.get(command) ?? command);
+  return more ? [classOf(command), more] : [classOf(command)];
+}
+
+/** A command's name in every spelling by which servers know it. */
+export function spellingsOf(command: string): readonly string[] {
+  const name = newNames.get(command) ?? command;
+  const old = oldNames.get(name);
+  return old === undefined ? [name] : [name, old];
+}
 
 const noNul = (text: string): boolean => !text.includes('\0');
 const userName = z.string().min(1).max(256).refine(noNul, 'names have no NUL');
