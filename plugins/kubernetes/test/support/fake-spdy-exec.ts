@@ -31,7 +31,9 @@ export function serveSpdyExec(request: IncomingMessage, socket: Duplex, command:
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\nConnection: Upgrade\r\nX-Stream-Protocol-Version: ${chosen}\r\n\r\n`,
   );
   const { searchParams } = new URL(request.url ?? '', 'https://x');
-  const asked = ['stdin', 'stdout', 'stderr'].filter((one) => ['1', 'true'].includes(searchParams.get(one) ?? ''));
+  const wants = (word: string): boolean => ['1', 'true'].includes(searchParams.get(word) ?? '');
+  // A client that has opened a stream waits for its reply: nothing may end before the last.
+  const asked = [...['stdin', 'stdout', 'stderr'].filter(wants), ...(wants('tty') ? ['resize'] : [])];
   const streams = new Map<string, number>();
   const headers = new SpdyHeaders();
   let unread = Buffer.alloc(0);
