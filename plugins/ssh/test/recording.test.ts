@@ -36,8 +36,9 @@ describe('the recording of a terminal', function () {
   it('notes the size of the window, and does not hold what is typed without an echo', async () => {
     const terminal = TypedTerminal.open(at.client, at.login.name, []);
     await terminal.shows(/\$ /);
-    terminal.type('read -s secret; echo done\r');
-    await terminal.shows(/echo done\r\n/);
+    // Said in a way that its echo does not say: only then is the echo off.
+    terminal.type("stty -echo; echo re''ady; read secret; stty echo; echo do''ne\r");
+    await terminal.shows(/ready\r\n/);
     terminal.type('hunter2\r');
     await terminal.shows(/done\r\n/);
     terminal.resize(90, 30);

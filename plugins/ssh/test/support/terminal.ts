@@ -56,7 +56,7 @@ export class TypedTerminal {
 
   /** Waits until this is shown after what was found before, and returns it. */
   async shows(pattern: RegExp): Promise<string> {
-    const deadline = Date.now() + 8_000;
+    const deadline = Date.now() + 15_000;
     for (;;) {
       const found = pattern.exec(this.#seen.slice(this.#from));
       if (found) {
