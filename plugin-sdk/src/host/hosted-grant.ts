@@ -68,9 +68,15 @@ export class HostedGrant<P extends AnyProtocol> implements Grant<P> {
   }
 }
 
-/** An ask as the declaration describes it. What does not fit came from a client that asked for nonsense. */
+/**
+ * An ask as the declaration describes it. What does not fit came from a client
+ * that asked for nonsense, and is told what the declaration says about it.
+ */
 export function parseAsk<P extends AnyProtocol>(protocol: P, said: unknown): AskOf<P> {
   const parsed = protocol.auth.ask.safeParse(said);
   if (parsed.success) return parsed.data as AskOf<P>;
-  throw new PosternError('invalid_argument', `not an ask of ${protocol.id}: ${parsed.error.message}`);
+  const issues = parsed.error.issues.slice(0, 3).map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new PosternError('invalid_argument', `not an ask of ${protocol.id}: ${parsed.error.message}`, {
+    publicMessage: issues.join('; '),
+  });
 }

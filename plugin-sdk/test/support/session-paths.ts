@@ -100,7 +100,7 @@ export const paths: readonly Path[] = [
     script: { open: async () => ({ topic: 'x'.repeat(50) }) },
     steps: ['open', 'refused access_denied', 'refuse access_denied'],
     outcome: 'refused',
-    told: 'no: invalid argument',
+    told: 'no: topic: Too big: expected string to have <=20 characters',
     events: ['session.denied'],
   },
   {
