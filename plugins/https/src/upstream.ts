@@ -5,7 +5,7 @@ import { encryptUpstream, probeTlsOptions, withinLogin, type Grant, type Upstrea
 import type { Https, HttpsSpec } from './protocol.js';
 
 /** What the other side is called in messages. */
-export const whom = 'the application';
+const whom = 'the application';
 
 export interface ConnectOptions {
   readonly spec: HttpsSpec;
