@@ -32,6 +32,9 @@ const maxPerSession = 256;
 /** How often a connection says that its session is in use: well within the time after which an idle one ends. */
 const useMs = 300_000;
 
+/** How long an agent has for its last word on a connection whose session has ended. */
+const lastWordMs = 500;
+
 /** What one session has. */
 interface SessionStreams {
   readonly open: Set<tls.TLSSocket>;
@@ -42,7 +45,7 @@ interface SessionStreams {
 /**
  * Calls agents in the name of browsers, by mutual TLS with certificates that
  * the Auth Service gave for the purpose. When a session ends, its connections
- * are closed at once.
+ * are closed: by their agents at once, who can say why, and here soon after.
  */
 export class ResourceCaller implements Disposable {
   readonly #certificates: CertificateCache;
@@ -66,6 +69,7 @@ export class ResourceCaller implements Disposable {
     keepInUse(stream, call);
     // From here on an end closes the stream; one that came before is found now.
     if (!(await call.stillThere())) {
+      stream.destroy();
       this.#end(session);
       throw PosternError.public('unauthenticated', 'you are not logged in (any more)');
     }
@@ -74,7 +78,7 @@ export class ResourceCaller implements Disposable {
 
   [Symbol.dispose](): void {
     this.#off();
-    for (const session of this.#sessions.keys()) this.#end(session);
+    for (const { open } of this.#sessions.values()) for (const stream of open) stream.destroy();
   }
 
   async #connect(call: ResourceCall, { certificate, key }: VisitorCertificate): Promise<tls.TLSSocket> {
@@ -146,7 +150,10 @@ export class ResourceCaller implements Disposable {
 
   #end(session: string): void {
     this.#certificates.forget(session);
-    for (const stream of this.#sessions.get(session)?.open ?? []) stream.destroy();
+    const open = [...(this.#sessions.get(session)?.open ?? [])];
+    setTimeout(() => {
+      for (const stream of open) stream.destroy();
+    }, lastWordMs).unref();
   }
 }
 
