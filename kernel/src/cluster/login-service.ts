@@ -99,7 +99,8 @@ export class LoginService {
   /** A certificate that opens nothing is not worth having, and the user learns why. */
   async #refuseLocked(claims: Claims, source: string): Promise<void> {
     const { view, issuer, now, report } = this.options;
-    const lock = lockedBy({ ...claims, cluster: issuer.cluster, serial: '', expires: now() }, view.locks, now());
+    const identity = { ...claims, cluster: issuer.cluster, serial: '', expires: now() };
+    const lock = lockedBy({ identity }, view.locks, now());
     if (!lock) return;
     await report('user.login_failed', { source }, { method: 'password', reason: 'locked', name: claims.user });
     const message = lock.message ? `: ${printable(lock.message, 512)}` : '';

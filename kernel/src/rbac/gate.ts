@@ -34,7 +34,7 @@ export function enter(subject: Subject, question: Question, destination: Destina
   const roles = existingRoles(question.roles, subject.roles);
   const options = mergeOptions(roles.map((role) => role.options));
   const refusal =
-    locked(subject) ??
+    locked(subject, destination) ??
     outdated(subject) ??
     expired(subject, options) ??
     bound(subject, destination) ??
@@ -46,8 +46,9 @@ export function enter(subject: Subject, question: Question, destination: Destina
 
 const loginAgain = 'log in again: psh login';
 
-function locked({ identity, locks, now }: Subject): Refusal | undefined {
-  const lock = lockedBy(identity, locks, now);
+function locked({ identity, locks, now }: Subject, destination: Destination): Refusal | undefined {
+  const resource = destination === 'api' ? undefined : destination;
+  const lock = lockedBy({ identity, resource }, locks, now);
   if (!lock) return undefined;
   const target = describeTarget(lock.target);
   const message = lock.message ? `: ${printable(lock.message, 512)}` : '';

@@ -16,9 +16,11 @@ export const lockTarget = z
       .optional(),
     mfa_device: name.optional(),
     request: name.optional(),
+    /** `<kind>/<name>`: nobody reaches this resource. */
+    resource: name.optional(),
   })
   .refine((target) => Object.values(target).filter((value) => value !== undefined).length === 1, {
-    message: 'name exactly one of user, role, serial, mfa_device and request',
+    message: 'name exactly one of user, role, serial, mfa_device, request and resource',
   });
 
 /** A lock cuts the live sessions of whatever it is about and refuses new ones, until it expires or is removed. */
@@ -42,21 +44,29 @@ export interface Lock {
   readonly expires?: string | undefined;
 }
 
-const concerns: Readonly<Record<string, (identity: Identity, value: unknown) => boolean>> = {
-  user: (identity, value) => identity.user === value,
-  role: (identity, value) => identity.roles.includes(String(value)),
-  serial: (identity, value) => plainSerial(identity.serial) === plainSerial(String(value)),
-  mfa_device: (identity, value) => identity.mfa?.device === value,
-  request: (identity, value) => identity.requests.includes(String(value)),
+/** Whom and what a lock may be about; without a resource, only the person is asked about. */
+interface Concerned {
+  readonly identity: Identity;
+  readonly resource?: { readonly kind: string; readonly name: string } | undefined;
+}
+
+const concerns: Readonly<Record<string, (concerned: Concerned, value: unknown) => boolean>> = {
+  user: ({ identity }, value) => identity.user === value,
+  role: ({ identity }, value) => identity.roles.includes(String(value)),
+  serial: ({ identity }, value) => plainSerial(identity.serial) === plainSerial(String(value)),
+  mfa_device: ({ identity }, value) => identity.mfa?.device === value,
+  request: ({ identity }, value) => identity.requests.includes(String(value)),
+  resource: ({ resource }, value) => resource !== undefined && `${resource.kind}/${resource.name}` === value,
 };
 
 /**
- * The first lock in force that is about this identity. A lock whose target or
+ * The first lock in force that is about this identity, or about the resource
+ * that it is to reach. A lock whose target or
  * end this version cannot read is about everybody and never ends, since it may
  * be about anybody.
  */
-export const lockedBy = (identity: Identity, locks: readonly Lock[], now: Date): Lock | undefined =>
-  locks.find((lock) => isInForce(lock, now) && isAbout(lock, identity));
+export const lockedBy = (concerned: Concerned, locks: readonly Lock[], now: Date): Lock | undefined =>
+  locks.find((lock) => isInForce(lock, now) && isAbout(lock, concerned));
 
 /** `user alice`, as a lock is spoken of. */
 export function describeTarget(target: LockTarget): string {
@@ -70,10 +80,10 @@ function isInForce({ expires }: Lock, now: Date): boolean {
   return !(Date.parse(expires) <= now.getTime());
 }
 
-function isAbout({ target }: Lock, identity: Identity): boolean {
+function isAbout({ target }: Lock, concerned: Concerned): boolean {
   const parts = Object.entries(target).filter(([, value]) => value !== undefined);
   if (parts.length === 0) return true;
-  return parts.some(([kind, value]) => !Object.hasOwn(concerns, kind) || concerns[kind]?.(identity, value) === true);
+  return parts.some(([kind, value]) => !Object.hasOwn(concerns, kind) || concerns[kind]?.(concerned, value) === true);
 }
 
 const plainSerial = (serial: string): string =>

@@ -33,7 +33,7 @@ describe('a session that runs', () => {
     this.timeout(30_000);
     cluster = await startLines({ users: {} });
     // All at once, since each of them waits for the log.
-    fresh = await Promise.all(Array.from({ length: 17 }, (_, index) => someone(index)));
+    fresh = await Promise.all(Array.from({ length: 19 }, (_, index) => someone(index)));
   });
   after(() => cluster[Symbol.asyncDispose]());
 
@@ -76,6 +76,26 @@ describe('a session that runs', () => {
     assert.match(answer ?? '', want);
     client[Symbol.dispose]();
   }
+
+  it('is cut by a lock on its resource, which nobody reaches until it is lifted', async () => {
+    await cluster.put({ kind: 'lines', name: 'two', labels: { env: 'test' } });
+    const [one, other] = [await open('two'), await open()];
+    let id = '';
+    const lock = async (): Promise<void> => {
+      ({ id } = await cluster.admin.call(createLock, { target: { resource: 'lines/two' }, message: 'it is moved' }));
+    };
+    assert.match(await cut(one, lock, 'locked'), /lines\/two.*it is moved/);
+    const [late, refused] = await hello(cluster, other.login, { resource: 'two' });
+    assert.match(refused ?? '', /^no locked .*it is moved/);
+    // Whoever is somewhere else, or comes there, notices nothing.
+    assert.equal(await other.client.ask('id'), `ok ${other.session}`);
+    await again(other, /^ok hello/);
+    await cluster.admin.call(deleteLock, { id });
+    await cluster.seen();
+    const [back, answer] = await hello(cluster, other.login, { resource: 'two' });
+    assert.equal(answer, 'ok hello');
+    for (const client of [late, back, other.client]) client[Symbol.dispose]();
+  });
 
   const locks: readonly [string, (one: Open) => InputOf<typeof createLock>['target']][] = [
     ['user', ({ user }) => ({ user })],

@@ -4,7 +4,8 @@ import { identity, now } from './world.js';
 
 const alice = identity({ roles: ['dev', 'ops'], requests: ['r-1'], mfa: { device: 'key-1', at: now } });
 const isLocked = (target: object, rest: Partial<Lock> = {}): boolean =>
-  lockedBy(alice, [{ target: target, ...rest }], now) !== undefined;
+  lockedBy({ identity: alice, resource: { kind: 'lines', name: 'one' } }, [{ target: target, ...rest }], now) !==
+  undefined;
 
 describe('a lock', () => {
   const table: readonly [target: object, want: boolean][] = [
@@ -22,10 +23,13 @@ describe('a lock', () => {
     [{ mfa_device: 'key-2' }, false],
     [{ request: 'r-1' }, true],
     [{ request: 'r-2' }, false],
+    [{ resource: 'lines/one' }, true],
+    [{ resource: 'lines/on' }, false],
+    [{ resource: 'one' }, false],
     [{ user: 'alice', role: undefined }, true],
   ];
   for (const [target, want] of table)
-    it(`on ${JSON.stringify(target)} is ${want ? '' : 'not '}about somebody with the roles dev and ops`, () => {
+    it(`on ${JSON.stringify(target)} is ${want ? '' : 'not '}about somebody with the roles dev and ops at lines/one`, () => {
       assert.equal(isLocked(target), want);
     });
 
@@ -47,8 +51,12 @@ describe('a lock', () => {
 
   it('is found among others', () => {
     const locks: Lock[] = [{ target: { user: 'bob' } }, { target: { role: 'dev' }, message: 'audit' }];
-    assert.equal(lockedBy(alice, locks, now)?.message, 'audit');
-    assert.equal(lockedBy(identity({ roles: [] }), locks, now), undefined);
+    assert.equal(lockedBy({ identity: alice }, locks, now)?.message, 'audit');
+    assert.equal(lockedBy({ identity: identity({ roles: [] }) }, locks, now), undefined);
+  });
+
+  it('on a resource is about nobody who is not on the way there', () => {
+    assert.equal(lockedBy({ identity: alice }, [{ target: { resource: 'lines/one' } }], now), undefined);
   });
 
   it('says what it is on', () => {

@@ -10,9 +10,11 @@ export const lockTarget = z
     serial: z.string().optional(),
     /** As events name it: `user/device`. */
     mfa_device: z.string().optional(),
+    /** `<kind>/<name>`. */
+    resource: z.string().optional(),
   })
   .refine((target) => Object.values(target).filter((value) => value !== undefined).length === 1, {
-    message: 'name exactly one of user, role, serial and mfa_device',
+    message: 'name exactly one of user, role, serial, mfa_device and resource',
   });
 
 export const lockView = z.object({

@@ -27,10 +27,10 @@ function viewOf({
   created_by = '',
   expires,
 }: LockDocument): z.input<typeof lockView> {
-  const { user, role, serial, mfa_device } = target;
+  const { user, role, serial, mfa_device, resource } = target;
   return {
     id: name,
-    target: { user, role, serial, mfa_device },
+    target: { user, role, serial, mfa_device, resource },
     message,
     created,
     createdBy: created_by,

@@ -13,16 +13,20 @@ export interface NewLockOptions extends Options {
   readonly role?: string;
   readonly serial?: string;
   readonly mfaDevice?: string;
+  readonly resource?: string;
   readonly message?: string;
   /** Seconds. */
   readonly ttl?: number;
 }
 
 export async function add(lock: NewLockOptions): Promise<void> {
-  const { user, role, serial, mfaDevice, message = '', ttl, ...options } = lock;
-  const target = { user, role, serial, mfa_device: mfaDevice };
+  const { user, role, serial, mfaDevice, resource, message = '', ttl, ...options } = lock;
+  const target = { user, role, serial, mfa_device: mfaDevice, resource };
   if (Object.values(target).filter((value) => value !== undefined).length !== 1)
-    throw PosternError.public('invalid_argument', 'lock exactly one of --user, --role, --serial and --mfa-device');
+    throw PosternError.public(
+      'invalid_argument',
+      'lock exactly one of --user, --role, --serial, --mfa-device and --resource',
+    );
   const made = await withAdmin(options, (client) =>
     client.call(createLock, { target, message, ...(ttl !== undefined && { ttl }) }),
   );

@@ -14,7 +14,6 @@ export function addSessionCommands(program: Command): void {
   );
   adminCommand(sessions, 'end', 'End a live session.')
     .argument('<id>')
-    .option('--mfa-device <user/device>', 'a second factor, as the event of its addition names it')
     .option('--message <text>', 'what the user is told')
     .action(action(async () => (await import('../sessions/end.js')).end));
   const recordings = program.command('recordings').description('Recordings of sessions.');
@@ -29,6 +28,7 @@ const lockHelp = `
 Examples:
   $ postern lock add --user=mallory --message="call security"
   $ postern lock add --role=contractor --ttl=8h
+  $ postern lock add --resource=postgres/shop --message="we are moving the database, until noon"
   $ postern lock add --mfa-device=alice/phone --message="your phone was reported stolen"
 `;
 
@@ -38,11 +38,13 @@ function addLockCommands(program: Command): void {
   adminCommand(
     locks,
     'add',
-    'Lock out a user, everybody with a role, one certificate, or what was opened with one second factor.',
+    'Lock out a user, everybody with a role, one certificate, what was opened with one second factor, or a resource.',
   )
     .option('--user <name>')
     .option('--role <name>')
     .option('--serial <number>', 'of a certificate')
+    .option('--mfa-device <user/device>', 'a second factor, as the event of its addition names it')
+    .option('--resource <kind/name>', 'nobody reaches it')
     .option('--message <text>', 'what the locked-out are told')
     .option('--ttl <time>', 'how long, such as 30m or 8h; for good without it', span)
     .addHelpText('after', lockHelp)
