@@ -9,6 +9,8 @@ export interface Message {
   readonly body: unknown;
   readonly token: string | undefined;
   readonly signal: AbortSignal;
+  /** For requests that go on: etcd ends them where the member has lost its leader, and would tell nothing more. */
+  readonly needsLeader?: boolean;
 }
 
 /** A request that failed. Where it was not sent, it has had no effect. */
@@ -24,6 +26,7 @@ export class NotAnswered extends Error {
 
 /** How long files are believed to be what they were. */
 const rereadMs = 30_000;
+const keepAliveMs = 10_000;
 
 /** Sends JSON over connections that stay open for the next request. */
 export class Connections {
@@ -35,12 +38,13 @@ export class Connections {
   constructor(private readonly tls: EtcdTls | undefined) {}
 
   /** Resolves with the head of the answer. Rejects with {@link NotAnswered}. */
-  send(endpoint: string, { path, body, token, signal }: Message): Promise<IncomingMessage> {
+  send(endpoint: string, { path, body, token, signal, needsLeader }: Message): Promise<IncomingMessage> {
     const text = Buffer.from(JSON.stringify(body));
     const headers = {
       'content-type': 'application/json',
       'content-length': text.length,
       ...(token !== undefined && { authorization: token }),
+      ...(needsLeader === true && { 'grpc-metadata-hasleader': 'true' }),
     };
     return new Promise((resolve, reject) => {
       let request: ClientRequest | undefined;
@@ -56,6 +60,8 @@ export class Connections {
           url.protocol === 'https:'
             ? https.request(url, { ...options, ...this.#certificates(), agent: this.#encrypted })
             : http.request(url, { ...options, agent: this.#plain });
+        // A stream says nothing for hours: what lies between must not forget it, and a dead end must be found.
+        request.once('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
         request.once('response', resolve);
         request.on('error', fail);
         request.end(text);

@@ -21,7 +21,7 @@ export interface FeedOptions {
   readonly signal: AbortSignal;
 }
 
-/** What is told of the feed: whole commits, and how far it has come where nothing concerned the prefix. */
+/** What is told of the feed: that it has begun (0), whole commits, and how far it has come where nothing concerned the prefix. */
 export interface Told {
   readonly revision: number;
   readonly changes: readonly Change[];
@@ -41,6 +41,7 @@ export async function* feed(options: FeedOptions): AsyncGenerator<Told, void, un
     if (answer.canceled === true) throw cancelled(answer, since);
     if (answer.created === true) {
       await checkKept(gateway, keys, since);
+      yield { revision: 0, changes: [] };
       continue;
     }
     const { events = [], fragment, header } = answer;

@@ -27,19 +27,40 @@ const longestAnswer = 256 * 1024 * 1024;
 /** No event is longer: a commit of the largest size in base 64, with room to spare. */
 const longestLine = 8 * 1024 * 1024;
 
+/** The member that is asked, until it fails. */
+class Use {
+  readonly #left = new AbortController();
+
+  constructor(
+    readonly member: number,
+    readonly endpoint: string,
+  ) {}
+
+  /** Aborted when the member is left: what goes on there may never say anything again. */
+  get left(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  leave(): void {
+    this.#left.abort();
+  }
+}
+
 /**
  * etcd's API as JSON over HTTP, as its own gateway offers it on the same port.
- * Requests go to one member, and to the next where that one does not answer.
+ * Requests go to one member, and to the next where that one does not answer;
+ * streams end with it, so that they go on at the next as well.
  */
 export class Gateway {
   readonly #connections: Connections;
   readonly #timeoutMs: number;
-  #member = 0;
+  #use: Use;
   #token: string | undefined;
 
   constructor(private readonly options: EtcdOptions) {
     this.#connections = new Connections(options.tls);
     this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#use = this.#member(0);
   }
 
   /** Rejects with {@link EtcdError} for what etcd refuses, and with `unavailable` where nobody answers in time. */
@@ -47,31 +68,35 @@ export class Gateway {
     const { endpoints } = this.options;
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     for (let tries = 1; ; tries++) {
-      const member = this.#member;
+      const use = this.#use;
       // A member that swallows requests must leave time for the others.
       const signal = AbortSignal.any([deadline, AbortSignal.timeout(this.#timeoutMs / endpoints.length)]);
       try {
-        return await this.#ask<T>(endpoints[member] ?? '', path, body, signal);
+        return await this.#ask<T>(use.endpoint, path, body, signal);
       } catch (cause) {
         if (cause instanceof EtcdError && isRefused(cause)) throw cause;
-        this.#next(member);
+        this.#next(use);
         const effectless = repeatable === 'repeatable' || (cause instanceof NotAnswered && !cause.sent);
         if (!effectless || tries >= endpoints.length || deadline.aborted) throw unavailable(cause);
       }
     }
   }
 
-  /** The answers to a request that goes on, one by one as they are read. Nothing is read ahead. */
+  /**
+   * The answers to a request that goes on, one by one as they are read. Nothing
+   * is read ahead. Rejects with `unavailable` where it breaks, where there is no
+   * first answer in time, and where its member is left.
+   */
   async *stream(path: string, body: unknown, signal: AbortSignal): AsyncGenerator<unknown, void, undefined> {
-    const member = this.#member;
+    const use = this.#use;
+    const opening = new AbortController();
+    const timer = setTimeout(() => opening.abort(), this.#timeoutMs).unref();
     try {
-      const token = await this.#authenticate(AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)]));
-      const response = await this.#connections.send(this.options.endpoints[member] ?? '', {
-        path,
-        body,
-        token,
-        signal,
-      });
+      const ending = AbortSignal.any([signal, use.left, opening.signal]);
+      const token = await this.#authenticate(ending);
+      const message = { path, body, token, signal: ending, needsLeader: true };
+      const response = await this.#connections.send(use.endpoint, message);
+      clearTimeout(timer);
       for await (const line of lines(response)) {
         const { result, error } = JSON.parse(line) as { result?: unknown; error?: unknown };
         if (error !== undefined || result === undefined) throw etcdError(error ?? JSON.parse(line));
@@ -79,8 +104,10 @@ export class Gateway {
       }
     } catch (cause) {
       if (cause instanceof EtcdError && cause.code === 16) this.#token = undefined;
-      this.#next(member);
+      if (!signal.aborted) this.#next(use);
       throw cause instanceof EtcdError && isRefused(cause) ? cause : unavailable(cause);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -112,18 +139,25 @@ export class Gateway {
   }
 
   async #authenticate(signal: AbortSignal): Promise<string | undefined> {
-    const { user, password, endpoints } = this.options;
+    const { user, password } = this.options;
     if (user === undefined || password === undefined || this.#token !== undefined) return this.#token;
     const body = { name: user, password: await password() };
     const message = { path: '/v3/auth/authenticate', body, token: undefined, signal };
-    const { token } = await this.#exchange<{ token?: string }>(endpoints[this.#member] ?? '', message);
+    const { token } = await this.#exchange<{ token?: string }>(this.#use.endpoint, message);
     return (this.#token = token);
   }
 
-  #next(failed: number): void {
-    if (this.#member !== failed) return;
-    this.#member = (failed + 1) % this.options.endpoints.length;
+  #member(index: number): Use {
+    const member = index % this.options.endpoints.length;
+    return new Use(member, this.options.endpoints[member] ?? '');
+  }
+
+  /** Also of one member alone: what goes on there begins anew. */
+  #next(failed: Use): void {
+    if (this.#use !== failed) return;
+    this.#use = this.#member(failed.member + 1);
     this.#token = undefined;
+    failed.leave();
   }
 }
 

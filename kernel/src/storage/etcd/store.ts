@@ -26,6 +26,7 @@ export class EtcdStore implements Store {
   readonly #commits: Commits;
   readonly #now: () => Date;
   readonly #admission = new Admission();
+  readonly #patienceMs: number;
   readonly #outage: Outage;
   readonly #closing = new AbortController();
   readonly #pulse: NodeJS.Timeout;
@@ -42,7 +43,8 @@ export class EtcdStore implements Store {
     this.#gateway = gateway;
     this.#keys = new KeySpace(options.prefix);
     this.#now = options.now ?? (() => new Date());
-    this.#outage = new Outage(options.patienceMs ?? 120_000);
+    this.#patienceMs = options.patienceMs ?? 120_000;
+    this.#outage = new Outage(this.#patienceMs);
     const { leaseGraceSeconds = 2 } = options;
     this.#commits = new Commits({ gateway, keys: this.#keys, now: this.#now, leaseGraceSeconds });
     this.#pulse = setInterval(() => {
@@ -119,18 +121,24 @@ export class EtcdStore implements Store {
   async *watch(prefix: string, since: number, signal: AbortSignal): AsyncGenerator<readonly Change[], void, undefined> {
     checkPrefix(prefix);
     checkRevision(since);
-    const at = { cursor: since };
+    // Besides that of all: others may be answered where this one is told nothing.
+    const at = { cursor: since, outage: new Outage(this.#patienceMs) };
     while (!signal.aborted) {
       this.#assertOpen();
       const { signal: streams } = this.#streams;
+      // A proxy may keep a stream open that has lost its other end. Whoever begins anew is told what was missed.
+      const aging = new AbortController();
+      const { signal: aged } = aging;
       try {
-        yield* this.#watchOnce(prefix, at, AbortSignal.any([signal, this.#closing.signal, streams]));
+        yield* this.#watchOnce(prefix, at, AbortSignal.any([signal, this.#closing.signal, streams, aged]), aging);
       } catch (cause) {
         if (signal.aborted) return;
         this.#assertOpen();
         if (PosternError.is(cause) && cause.code !== 'unavailable') throw cause;
-        if (!streams.aborted) this.#outage.goesOn(cause);
+        if (!aged.aborted) at.outage.goesOn(cause);
+        if (!aged.aborted && !streams.aborted) this.#outage.goesOn(cause);
       }
+      if (aged.aborted) continue;
       await sleep(retryMs, undefined, { signal, ref: false }).catch(() => {});
     }
   }
@@ -193,17 +201,25 @@ export class EtcdStore implements Store {
     return found;
   }
 
-  /** Goes on from the cursor, and moves it, until the stream breaks. */
+  /** Goes on from the cursor, and moves it, until the stream breaks; from when it has begun, it ages. */
   async *#watchOnce(
     prefix: string,
-    at: { cursor: number },
+    at: { cursor: number; readonly outage: Outage },
     signal: AbortSignal,
+    aging: AbortController,
   ): AsyncGenerator<readonly Change[], void, undefined> {
-    for await (const { revision, changes } of feed({ ...this.#reading, prefix, since: at.cursor, signal })) {
-      if (signal.aborted) return;
-      this.#outage.over();
-      at.cursor = Math.max(at.cursor, revision);
-      if (changes.length > 0) yield changes;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      for await (const { revision, changes } of feed({ ...this.#reading, prefix, since: at.cursor, signal })) {
+        timer ??= setTimeout(() => aging.abort(), this.#patienceMs / 2).unref();
+        if (signal.aborted) return;
+        this.#outage.over();
+        at.outage.over();
+        at.cursor = Math.max(at.cursor, revision);
+        if (changes.length > 0) yield changes;
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 
