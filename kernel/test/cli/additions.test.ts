@@ -121,10 +121,14 @@ describe('what login leaves for native tools', () => {
 
   it('goes when a plugin does not want it any more', async () => {
     await using place = await home();
-    const { profile } = await applySetups(new Profile(data), [{ additions: [addition] }]);
-    const { profile: after } = await applySetups(profile, [{}]);
+    const files = { 'tool/one.conf': '1', 'tool/two.conf': '2' };
+    const { profile } = await applySetups(new Profile(data), [{ files, additions: [addition] }]);
+    const { profile: after } = await applySetups(profile, [{ files: { 'tool/two.conf': '2' } }]);
     assert.deepEqual(after.data.additions, []);
     assert.deepEqual(await readdir(join(place.path, '.tool')), []);
+    assert.deepEqual(await readdir(join(profile.directory, 'tool')), ['two.conf']);
+    await applySetups(await Profile.load(data.cluster), []);
+    assert.deepEqual(await readdir(join(profile.directory, 'tool')), []);
   });
 
   it('does not touch a file that says the same already', async () => {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, normalize } from 'node:path';
 import { PosternError, type Addition, type ClientSetup } from '@postern/plugin-sdk';
@@ -17,15 +18,17 @@ export async function applySetups(
   profile: Profile,
   setups: readonly ClientSetup[],
 ): Promise<{ readonly profile: Profile; readonly warnings: readonly string[] }> {
-  for (const [name, text] of setups.flatMap(({ files = {} }) => Object.entries(files)))
-    await writePrivateFile(join(profile.directory, inside(name)), text);
+  const files = new Map(setups.flatMap((setup) => Object.entries(setup.files ?? {})));
+  for (const [name, text] of files) await writePrivateFile(join(profile.directory, inside(name)), text);
+  for (const before of profile.data.files ?? [])
+    if (!files.has(before)) await rm(join(profile.directory, inside(before)), { force: true });
   const warnings: string[] = [];
   const blocks: AddedBlock[] = [];
   const wanted = joinByFile(setups.flatMap(({ additions = [] }) => additions));
   for (const addition of wanted) blocks.push(...(await add(profile, addition, warnings)));
   for (const before of profile.data.additions)
     if (!blocks.some(({ file }) => file === before.file)) await takeBack(profile, before, warnings);
-  const after = profile.withAdditions(blocks);
+  const after = profile.withSetup(blocks, [...files.keys()]);
   await after.save();
   return { profile: after, warnings };
 }

@@ -16,6 +16,8 @@ export interface ProfileData {
   readonly roles: readonly string[];
   /** What login left outside the profile, to be taken back at logout. */
   readonly additions: readonly AddedBlock[];
+  /** What it wrote for native tools in the profile itself, relative to it; absent in profiles of earlier versions. */
+  readonly files?: readonly string[];
 }
 
 /** A file of the user's with a block of ours in it. */
@@ -87,9 +89,9 @@ export class Profile {
     return join(this.directory, 'sockets', `${kind}-${routeLabel(name)}`);
   }
 
-  /** The same profile with other additions. */
-  withAdditions(additions: readonly AddedBlock[]): Profile {
-    return new Profile({ ...this.data, additions }, this.root);
+  /** The same profile with other additions and files for native tools. */
+  withSetup(additions: readonly AddedBlock[], files: readonly string[]): Profile {
+    return new Profile({ ...this.data, additions, files }, this.root);
   }
 
   /** Throws `expired` where the certificates have ended. */
@@ -130,7 +132,8 @@ function parseProfile(text: string, cluster: string): ProfileData {
     [value.user, value.expires, proxy?.host].every((field) => typeof field === 'string') &&
     Number.isInteger(proxy?.port) &&
     Array.isArray(value.roles) &&
-    Array.isArray(value.additions);
+    Array.isArray(value.additions) &&
+    Array.isArray(value.files ?? []);
   if (!sound) throw PosternError.public('invalid_config', `the profile of ${cluster} cannot be read; log in again`);
   return value as ProfileData;
 }

@@ -13,8 +13,8 @@ export async function writeLogin(
 ): Promise<Profile> {
   const { cluster, user, roles, expires } = login.identity;
   const before = await Profile.load(cluster).catch(() => undefined);
-  const additions = before?.data.additions ?? [];
-  const profile = new Profile({ version: 1, cluster, user, proxy, expires, roles, additions });
+  const left = { additions: before?.data.additions ?? [], files: before?.data.files ?? [] };
+  const profile = new Profile({ version: 1, cluster, user, proxy, expires, roles, ...left });
   const { files } = profile;
   const hosts = login.authorities.sshHost.map((line) => parseOpenSshLine(line));
   const texts: readonly (readonly [string, string])[] = [
