@@ -1,3 +1,7 @@
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { PosternError, type PlayerModule } from '@postern/plugin-sdk';
 import type { ApiClient } from '../../api/api-client.js';
@@ -63,21 +67,42 @@ async function converted({ client, found, player }: Conversion, format: string, 
       `a recording of ${found.resourceKind} is not exported as ${format}; there is: ${known.join(', ')}`,
     );
   }
-  if (out === undefined) throw PosternError.public('invalid_argument', `name the file to write: --out x.${format}`);
+  const write = (file: string): Promise<void> =>
+    interruptible((signal) =>
+      exporter.export(recordedSession(client, found), {
+        file,
+        signal,
+        progress: showProgress,
+        ...(at !== undefined && { atMs: at * 1000 }),
+      }),
+    );
+  if (out === undefined) return printed(write, format);
+  await write(out);
+  process.stderr.write(`${process.stderr.isTTY ? '\r' : ''}${exporter.title}: ${out}\n`);
+}
+
+async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const stop = new AbortController();
   const interrupt = (): void => stop.abort(PosternError.public('aborted', 'interrupted'));
   process.once('SIGINT', interrupt);
   try {
-    await exporter.export(recordedSession(client, found), {
-      file: out,
-      signal: stop.signal,
-      progress: showProgress,
-      ...(at !== undefined && { atMs: at * 1000 }),
-    });
+    await work(stop.signal);
   } finally {
     process.off('SIGINT', interrupt);
   }
-  process.stderr.write(`${process.stderr.isTTY ? '\r' : ''}${exporter.title}: ${out}\n`);
+}
+
+/** Exporters write files, since not every format can be written from its beginning to its end. */
+async function printed(write: (file: string) => Promise<void>, format: string): Promise<void> {
+  if (process.stdout.isTTY) throw PosternError.public('invalid_argument', `name the file to write: --out x.${format}`);
+  const directory = await mkdtemp(join(tmpdir(), 'psh-'));
+  try {
+    const file = join(directory, `export.${format}`);
+    await write(file);
+    await pipeline(createReadStream(file), process.stdout, { end: false });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 function showProgress(done: number): void {

@@ -23,9 +23,12 @@ export function addRecordingCommands(program: Command, product: PshProduct): voi
     .description('Write a recording to standard output, or to a file.')
     .argument('<session>', 'the session, or the beginning of its id')
     .option('--recording <number>', 'which one, where a session has several')
-    .option('--format <format>', 'cast (asciicast, of terminals), raw (as stored), or one of its protocol: png, mp4, …')
+    .option(
+      '--format <format>',
+      'cast (asciicast, of terminals), raw (as stored), or one of its protocol: har, png, mp4, …',
+    )
     .option('--at <seconds>', 'the moment that a picture shows; the end by default', Number)
-    .option('--out <file>', 'the file to write, for the formats of a protocol')
+    .option('--out <file>', 'the file to write, for the formats of a protocol; standard output otherwise')
     .action(actionWith(product, async () => (await import('./export.js')).exportRecording));
   const sessions = program.command('sessions').description('List live sessions.');
   withFormat(withCluster(sessions.command('ls')))
