@@ -29,8 +29,18 @@ function options(profile: ClientProfile, target: ClientTarget<Https>): readonly 
   ];
 }
 
-/** An argument that names a place in the application: `/path`, but not an option. */
-const isPath = (argument: string): boolean => argument.startsWith('/');
+/** Short options of curl whose value is the next argument, where it does not follow at once. */
+const shortWithValue = /^-[^-AbcCdDeEFhHKmoPQrtTuUwxXyYz]*[AbcCdDeEFhHKmoPQrtTuUwxXyYz]$/;
+/** Long ones that have no value: after any other, a file's name is more likely than a place. */
+const longAlone =
+  /^--(?:compressed|fail|fail-with-body|get|globoff|head|include|location|no-.+|path-as-is|show-error|silent|verbose)$/;
+
+const takesValue = (option = ''): boolean =>
+  shortWithValue.test(option) || (option.startsWith('--') && option !== '--' && !longAlone.test(option));
+
+/** Where the argument stands that names a place in the application: `/path`, but not an option's value. */
+const placeIn = (args: readonly string[]): number =>
+  args.findLastIndex((argument, at) => argument.startsWith('/') && !takesValue(args[at - 1]));
 
 export const httpsClient: ClientModule<Https> = {
   configure: (profile, targets) => ({
@@ -45,8 +55,8 @@ export const httpsClient: ClientModule<Https> = {
   }),
   connect(profile, target, { args }) {
     const url = urlOf(profile, target);
-    const last = args.findLast(isPath);
-    const others = args.filter((argument) => argument !== last);
+    const place = placeIn(args);
+    const others = args.filter((_, at) => at !== place);
     return {
       program: 'curl',
       args: [
@@ -54,7 +64,7 @@ export const httpsClient: ClientModule<Https> = {
         '--no-progress-meter',
         ...options(profile, target).flatMap(([name, value]) => [`--${name}`, value]),
         ...others,
-        `${url}${last ?? '/'}`,
+        `${url}${args[place] ?? '/'}`,
       ],
     };
   },

@@ -4,7 +4,7 @@ import type { RecordedEntry } from '@postern/plugin-sdk';
 interface HarEntry {
   readonly startedDateTime: string;
   time: number;
-  readonly request: Readonly<Record<string, unknown>>;
+  request: Readonly<Record<string, unknown>>;
   response: Readonly<Record<string, unknown>>;
   readonly cache: object;
   timings: Readonly<Record<string, number>>;
@@ -57,7 +57,7 @@ export class HarBuilder {
       time: 0,
       request: {
         method: textOf(entry['method']),
-        url: `https://${host}${encodeURI(textOf(entry['path']))}${query === '' ? '' : `?${query}`}`,
+        url: `https://${host}${pathOf(textOf(entry['path']))}${query === '' ? '' : `?${query}`}`,
         httpVersion: 'HTTP/1.1',
         ...nothing,
         headers: agent === '' ? [] : [{ name: 'User-Agent', value: agent }],
@@ -66,7 +66,8 @@ export class HarBuilder {
       },
       response: responseOf(entry),
       cache: {},
-      timings: { send: -1, wait: -1, receive: -1 },
+      // Of these -1 is not allowed, and their sum is the time.
+      timings: { send: 0, wait: 0, receive: 0 },
       connection: String(entry['connection']),
     };
     this.#entries.push(made);
@@ -79,17 +80,23 @@ export class HarBuilder {
     this.#open.delete(name);
     begun.time = Math.max(0, numberOf(entry['durationMs']));
     begun.timings = { send: 0, wait: begun.time, receive: 0 };
+    begun.request = { ...begun.request, bodySize: entry['status'] === 101 ? 0 : numberOf(entry['bytesIn']) };
     begun.response = responseOf(entry);
     if (entry['complete'] === false) begun.comment = 'broken off';
   }
 }
 
+/** A decoded path, perhaps cut within a character, as it stands in a URL: a question mark would begin the query. */
+const pathOf = (path: string): string => encodeURI(Buffer.from(path).toString()).replace(/[?#]/g, encodeURIComponent);
+
+/** What was sent to the client was counted with its head, for which the format has no member of its own. */
 const responseOf = (entry: RecordedEntry): Readonly<Record<string, unknown>> => ({
   status: Math.max(0, numberOf(entry['status'])),
   statusText: '',
   httpVersion: 'HTTP/1.1',
   ...nothing,
-  content: { size: numberOf(entry['bytesOut']), mimeType: textOf(entry['type']) },
+  content: { size: -1, mimeType: textOf(entry['type']) },
   redirectURL: '',
-  bodySize: numberOf(entry['bytesOut']),
+  bodySize: -1,
+  _transferSize: Math.max(0, numberOf(entry['bytesOut'])),
 });
