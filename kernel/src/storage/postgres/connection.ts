@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
+import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import pg, { type ClientConfig, type Pool, type PoolClient } from 'pg';
 import { PosternError } from '@postern/plugin-sdk';
 import type { PostgresOptions, PostgresTls } from './options.js';
@@ -10,7 +10,13 @@ const readTls = ({ authorities, certificate, key, serverName }: PostgresTls): Co
   ...(authorities !== undefined && { ca: readFileSync(authorities) }),
   ...(certificate !== undefined && { cert: readFileSync(certificate) }),
   ...(key !== undefined && { key: readFileSync(key) }),
-  ...(serverName !== undefined && { servername: serverName }),
+  ...(serverName !== undefined && named(serverName)),
+});
+
+/** The library names the host to the server where it is no address, whatever it was told: so the name is checked here. */
+const named = (name: string): ConnectionOptions => ({
+  servername: name,
+  checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
 });
 
 /** Where to connect, and how long to wait. */
