@@ -9,6 +9,7 @@ import { EtcdStore } from '../../src/storage/etcd/store.js';
 import { connectStorage } from '../../src/storage/open-storage.js';
 import { PostgresStore } from '../../src/storage/postgres/store.js';
 import { parseConfiguration } from '../../src/configuration/index.js';
+import { until } from '../../../test/support/cluster.js';
 import { EtcdServer, needEtcd } from './etcd-server.js';
 import { needPostgres, PostgresServer } from './postgres-server.js';
 
@@ -127,6 +128,10 @@ describe('the way to a storage on another machine', function () {
     await refused({ ...right, tls: { authorities: 'stranger.crt' } }, /certificate/);
     await refused({ ...right, tls: {} }, /certificate/);
     await refused({ ...right, tls: { ...tls, server_name: 'other.test' } }, /other\.test/);
+    const byName = { ...right, host: 'localhost' };
+    await open({ ...byName, tls: { ...tls, server_name: 'state.test' } });
+    await refused(byName, /localhost/);
+    await refused({ ...byName, tls: { ...tls, server_name: 'other.test' } }, /other\.test/);
     await refused({ ...right, tls: { enabled: false } }, /no pg_hba\.conf entry/);
   });
 
@@ -194,6 +199,24 @@ describe('what lies in a storage on another machine', function () {
     await server.sql(`CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
     const latin = { ...options, database: 'latin' };
     await assert.rejects(PostgresStore.open(latin), { code: 'invalid_config', message: /LATIN1/ });
+  });
+
+  it('in PostgreSQL is read to its end or not at all where the server ends the connection meanwhile', async () => {
+    await using store = await PostgresStore.open({ ...server.options, schema: 'ended' });
+    const put = Array.from({ length: 100 }, (_, index) => ({ key: `k/${index}`, value: '' }));
+    await store.commit({ put });
+    await using snapshot = await store.snapshot();
+    const pages = snapshot.pages()[Symbol.asyncIterator]();
+    assert.equal((await pages.next()).value?.length, 64);
+    const held = () =>
+      server.sql<{ pid: number }>(`SELECT pid FROM pg_stat_activity
+      WHERE state = 'idle in transaction'`);
+    const [reading, ...others] = await held();
+    assert.deepEqual(others, []);
+    await server.sql(`SELECT pg_terminate_backend(${reading?.pid})`);
+    await until(async () => (await held()).length === 0, 15_000);
+    await assert.rejects(pages.next(), { code: 'unavailable' });
+    await store.commit({ put });
   });
 
   it('in PostgreSQL keeps a bounded feed, and sweeps by itself', async () => {

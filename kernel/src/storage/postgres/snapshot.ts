@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { snapshotPage, type Snapshot } from '../snapshot.js';
 import type { Entry } from '../store.js';
 import { failure } from './connection.js';
@@ -9,6 +9,8 @@ export async function postgresSnapshot(pool: Pool, tables: PostgresTables, now: 
   const client = await pool.connect().catch((cause: unknown) => {
     throw failure('cannot read the storage', cause);
   });
+  // The pool listens to idle ones alone. What is asked next says that the connection is gone.
+  client.on('error', ignore);
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     // Whoever writes a backup to a slow place is idle now and then.
@@ -29,11 +31,18 @@ export async function postgresSnapshot(pool: Pool, tables: PostgresTables, now: 
           () => false,
           () => true,
         );
-        client.release(broken);
+        giveBack(client, broken);
       },
     };
   } catch (cause) {
-    client.release(true);
+    giveBack(client, true);
     throw failure('cannot read the storage', cause);
   }
+}
+
+const ignore = (): void => {};
+
+function giveBack(client: PoolClient, broken: boolean): void {
+  client.release(broken);
+  client.off('error', ignore);
 }
