@@ -37,7 +37,7 @@ const longestLine = 8 * 1024 * 1024;
  */
 export async function writeBackup(
   path: string,
-  snapshot: Snapshot,
+  snapshot: Pick<Snapshot, 'revision' | 'pages'>,
   { cluster, now, signal }: { readonly cluster: string; readonly now: Date; readonly signal: AbortSignal },
 ): Promise<number> {
   const target = resolve(path);
@@ -54,6 +54,7 @@ export async function writeBackup(
       await file.close();
     }
   } catch (cause) {
+    if (signal.aborted) throw PosternError.public('aborted', 'interrupted: no backup was written', cause);
     throw writeFailure(target, cause);
   } finally {
     await rm(partial, { force: true });
@@ -87,7 +88,6 @@ function writeFailure(target: string, cause: unknown): unknown {
   if (PosternError.is(cause)) return cause;
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   if (code === 'EEXIST') return PosternError.public('already_exists', `${target} exists already`, cause);
-  if (code === 'ABORT_ERR') return PosternError.public('aborted', 'interrupted: no backup was written', cause);
   return new PosternError('unavailable', `cannot write ${target}`, { cause });
 }
 

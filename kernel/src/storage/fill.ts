@@ -54,9 +54,15 @@ export async function fill(
     return digest.result;
   } catch (cause) {
     // Another attempt that cleared this one away has its own mark: then this does nothing.
-    await clear(target, mark).catch(() => {});
-    if (signal.aborted) throw PosternError.public('aborted', 'interrupted: nothing was left in the target', cause);
-    throw cause;
+    const cleared = await clear(target, mark).then(
+      () => true,
+      () => false,
+    );
+    if (!signal.aborted) throw cause;
+    const left = cleared
+      ? 'nothing was left in the target'
+      : 'what was written could not be taken away; no cluster starts from it, and the next attempt clears it away';
+    throw PosternError.public('aborted', `interrupted: ${left}`, cause);
   }
 }
 

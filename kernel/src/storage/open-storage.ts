@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PosternError, type Logger } from '@postern/plugin-sdk';
@@ -21,6 +22,8 @@ export interface OpenStorageOptions {
   readonly configuration: StorageConfiguration;
   /** The data directory. The state itself is elsewhere, save for SQLite. */
   readonly data: string;
+  /** To read what is there: rejects with `not_found` rather than make a file or tables. */
+  readonly existing?: boolean;
   readonly now?: () => Date;
   readonly log?: Pick<Logger, 'error' | 'warn'>;
 }
@@ -34,9 +37,13 @@ export const storeFile = (data: string): string => join(data, 'store', 'cluster.
  * be reached, and with `invalid_config` where it cannot be used.
  */
 export async function connectStorage(options: OpenStorageOptions): Promise<ClusterStore> {
-  const { configuration, data, now, log } = options;
+  const { configuration, data, existing = false, now, log } = options;
   const shared = { ...(now && { now }), ...(log && { log }) };
-  if (configuration.kind === 'sqlite') return SqliteStore.open({ path: storeFile(data), ...shared });
+  if (configuration.kind === 'sqlite') {
+    const path = storeFile(data);
+    if (existing && !existsSync(path)) throw PosternError.public('not_found', `there is no store at ${path}`);
+    return SqliteStore.open({ path, ...shared });
+  }
   const { password, tls, patience } = configuration;
   const common = {
     ...shared,
@@ -52,7 +59,7 @@ export async function connectStorage(options: OpenStorageOptions): Promise<Clust
   const { host, port, database, user, schema } = configuration;
   const { enabled, server_name: serverName, ...files } = { ...configuration.tls };
   const encryption = enabled ? { tls: { ...files, serverName } } : {};
-  return PostgresStore.open({ ...common, host, port, database, user, schema, ...encryption });
+  return PostgresStore.open({ ...common, host, port, database, user, schema, existing, ...encryption });
 }
 
 /** The same for a process that will serve from it: nobody else uses its data directory, and the state is whole. */

@@ -207,7 +207,7 @@ describe('what lies in a storage on another machine', function () {
     await store.commit({ put });
     await using snapshot = await store.snapshot();
     const pages = snapshot.pages()[Symbol.asyncIterator]();
-    assert.equal((await pages.next()).value?.length, 64);
+    assert.equal(((await pages.next()).value as readonly unknown[]).length, 64);
     const held = () =>
       server.sql<{ pid: number }>(`SELECT pid FROM pg_stat_activity
       WHERE state = 'idle in transaction'`);

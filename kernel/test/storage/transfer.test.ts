@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLines } from '../cluster/line-world.js';
 import { hello } from '../cluster/line-client.js';
 import { backup, migrate, restore } from '../../src/cli/postern/storage.js';
-import { fill } from '../../src/storage/fill.js';
+import { writeBackup } from '../../src/storage/backup-file.js';
+import { fill, refuseUnfinished } from '../../src/storage/fill.js';
 import { SqliteStore, type Entry } from '../../src/storage/index.js';
+import type { PostgresServer } from './postgres-server.js';
 import { remoteBackends, type RemoteServer } from './remote-backends.js';
 
 /** What a command prints. */
@@ -149,6 +151,61 @@ describe('the state of a cluster', function () {
     await works('half');
   });
 
+  it('is not looked for where no cluster is: a source that was mistyped is refused, and nothing is made there', async () => {
+    const to = await configured('nowhere');
+    const nothing = await configured('mistyped');
+    const empty = await configured('empty');
+    await mkdir(at('empty', 'data', 'store'), { recursive: true, mode: 0o700 });
+    {
+      await using store = await SqliteStore.open({ path: at('empty', 'data', 'store', 'cluster.db') });
+      await store.commit({ put: [{ key: 'roles/reader', value: '{}' }] });
+    }
+    for (const from of [nothing, empty]) {
+      await assert.rejects(backup(at('none.backup'), { config: from }), { code: 'not_found' });
+      await assert.rejects(migrate({ from, to }), { code: 'not_found' });
+    }
+    for (const path of [at('none.backup'), at('mistyped', 'data', 'store'), at('nowhere', 'data', 'store')])
+      await assert.rejects(stat(path), { code: 'ENOENT' });
+  });
+
+  it('is not backed up when that is interrupted, which is said, and no part of a file is left', async () => {
+    const abort = new AbortController();
+    async function* pages(): AsyncGenerator<readonly Entry[]> {
+      yield [{ key: 'a', value: '', revision: 1 }];
+      abort.abort();
+      yield [{ key: 'b', value: '', revision: 1 }];
+    }
+    await mkdir(at('interrupted'));
+    const about = { cluster: 'cluster.test', now: new Date(), signal: abort.signal };
+    await assert.rejects(writeBackup(at('interrupted', 'a.backup'), { revision: 1, pages }, about), {
+      code: 'aborted',
+      message: /no backup was written/,
+    });
+    assert.deepEqual(await readdir(at('interrupted')), []);
+  });
+
+  it('is said to be gone from a target only where it is', async () => {
+    await using store = await SqliteStore.open({ path: ':memory:' });
+    const abort = new AbortController();
+    async function* pages(): AsyncGenerator<readonly Entry[]> {
+      yield [{ key: 'a', value: '', revision: 1 }];
+      abort.abort();
+      yield [{ key: 'b', value: '', revision: 1 }];
+    }
+    const target = new Proxy(store, {
+      get(of, name) {
+        if (name === 'commit' && abort.signal.aborted) return () => Promise.reject(new Error('away'));
+        const found: unknown = Reflect.get(of, name, of);
+        return typeof found === 'function' ? (found.bind(of) as unknown) : found;
+      },
+    });
+    await assert.rejects(fill(target, pages(), { signal: abort.signal }), {
+      code: 'aborted',
+      message: /could not be taken away/,
+    });
+    await assert.rejects(refuseUnfinished(store), { code: 'invalid_config' });
+  });
+
   describe('goes from one storage to another', () => {
     const servers: RemoteServer[] = [];
     before(async function () {
@@ -174,6 +231,20 @@ describe('the state of a cluster', function () {
       const back = await configured('back');
       await printed(() => migrate({ from, to: back }));
       await works('back');
+    });
+
+    it('but not from another schema or prefix than that of the cluster, which is not made', async () => {
+      const to = await configured('unfilled');
+      for (const [index, backend] of remoteBackends.entries()) {
+        const storage = backend.configuration(servers[index] as RemoteServer, 'mistyped');
+        const from = await configured(`mistyped${index}`, { storage });
+        await assert.rejects(backup(at('none.backup'), { config: from }), { code: 'not_found' });
+        await assert.rejects(migrate({ from, to }), { code: 'not_found' });
+      }
+      const [postgres] = servers as [PostgresServer];
+      assert.deepEqual(await postgres.sql(`SELECT FROM pg_namespace WHERE nspname = 'mistyped'`), []);
+      for (const path of [at('none.backup'), at('unfilled', 'data', 'store')])
+        await assert.rejects(stat(path), { code: 'ENOENT' });
     });
 
     it('but not while a process uses it', async () => {

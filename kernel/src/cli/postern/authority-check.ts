@@ -21,10 +21,14 @@ export class AuthorityCheck {
       this.#entries.set(entry.key, entry);
   }
 
-  /** Rejects with `invalid_config` where the wrapping key is missing, does not fit, or the cluster is another. */
+  /** Throws `not_found` where there was none: what was read belongs to no cluster. */
+  assertFound(where: string): void {
+    const some = [...this.#entries.keys()].some((key) => key.startsWith(authorityPrefix));
+    if (!some) throw PosternError.public('not_found', `there is no cluster in ${where}: it has no authorities`);
+  }
+
+  /** For what has authorities: rejects with `invalid_config` where the wrapping key is missing, does not fit, or the cluster is another. */
   async opensWith({ auth, data, cluster }: Configuration): Promise<void> {
-    // A storage that no cluster has started from yet.
-    if (this.#entries.size === 0) return;
     const path = auth.wrapping_key ?? (await DataDirectory.open(data)).wrappingKey;
     if (!existsSync(path))
       throw PosternError.public(

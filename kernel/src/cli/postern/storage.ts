@@ -21,8 +21,10 @@ export async function backup(file: string, { config }: ConfigOptions): Promise<v
   using interrupt = new Interrupt();
   await using reading = await openSnapshot(configuration);
   const { signal } = interrupt;
-  const entries = await writeBackup(file, reading.snapshot, { cluster, now: new Date(), signal });
-  process.stdout.write(`${file}: ${entries} entries of ${cluster} as of revision ${reading.snapshot.revision}\n`);
+  const { revision } = reading.snapshot;
+  const source = { revision, pages: () => ofCluster(reading.snapshot, `the storage of ${config}`) };
+  const entries = await writeBackup(file, source, { cluster, now: new Date(), signal });
+  process.stdout.write(`${file}: ${entries} entries of ${cluster} as of revision ${revision}\n`);
 }
 
 /** `postern storage restore`. Reads the file twice: nothing is written before all of it was found good. */
@@ -57,8 +59,8 @@ export async function migrate({ from, to }: MigrateOptions): Promise<void> {
     );
   using interrupt = new Interrupt();
   // The embedded store is locked by that, so that no process can write to it meanwhile.
-  await using source = await connect(old);
-  await checkKeys(source, next);
+  await using source = await connect(old, true);
+  await checkKeys(source, next, `the storage of ${from}`);
   await using target = await connect(next);
   await using snapshot = await source.snapshot();
   const digest = await fill(target, snapshot.pages(), {
@@ -92,8 +94,8 @@ class Interrupt implements Disposable {
   }
 }
 
-const connect = ({ storage, data }: Configuration): Promise<ClusterStore> =>
-  connectStorage({ configuration: storage, data });
+const connect = ({ storage, data }: Configuration, existing = false): Promise<ClusterStore> =>
+  connectStorage({ configuration: storage, data, existing });
 
 /** A snapshot, also of an embedded store that a process has open. */
 async function openSnapshot({ storage, data }: Configuration): Promise<AsyncDisposable & { snapshot: Snapshot }> {
@@ -101,8 +103,11 @@ async function openSnapshot({ storage, data }: Configuration): Promise<AsyncDisp
     const snapshot = await sqliteSnapshot(storeFile(data), () => new Date());
     return { snapshot, [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose]() };
   }
-  const store = await connectStorage({ configuration: storage, data });
-  const snapshot = await store.snapshot();
+  const store = await connectStorage({ configuration: storage, data, existing: true });
+  const snapshot = await store.snapshot().catch(async (cause: unknown) => {
+    await store[Symbol.asyncDispose]();
+    throw cause;
+  });
   return {
     snapshot,
     async [Symbol.asyncDispose]() {
@@ -126,15 +131,27 @@ async function checkBackup(file: string, configuration: Configuration): Promise<
         `${file} is of cluster ${read.cluster}, and the configuration names ${configuration.cluster}`,
       );
   }
+  check.assertFound(file);
   await check.opensWith(configuration);
   return digest.result;
 }
 
-async function checkKeys(source: ClusterStore, configuration: Configuration): Promise<void> {
+async function checkKeys(source: ClusterStore, configuration: Configuration, where: string): Promise<void> {
   const check = new AuthorityCheck();
   await using snapshot = await source.snapshot();
   for await (const page of snapshot.pages()) for (const entry of page) check.add(entry);
+  check.assertFound(where);
   await check.opensWith(configuration);
+}
+
+/** The same pages; rejects with `not_found` at their end where they are of no cluster. */
+async function* ofCluster(snapshot: Snapshot, where: string): AsyncGenerator<readonly Entry[], void, undefined> {
+  const check = new AuthorityCheck();
+  for await (const page of snapshot.pages()) {
+    for (const entry of page) check.add(entry);
+    yield page;
+  }
+  check.assertFound(where);
 }
 
 async function digestOf(source: ClusterStore): Promise<Digest> {

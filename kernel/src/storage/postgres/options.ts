@@ -13,6 +13,8 @@ export interface PostgresOptions {
   readonly tls?: PostgresTls | undefined;
   /** Lower case letters, digits and underscores: it is part of statements. Created where it is missing and the user may. */
   readonly schema: string;
+  /** Rejects with `not_found` rather than create anything. */
+  readonly existing?: boolean;
   readonly now?: () => Date;
   /** How long one request may take, with the connection that it needs. Default 10,000 ms. */
   readonly timeoutMs?: number;

@@ -127,8 +127,11 @@ const schemaVersion = migrations.length;
 /** "Post": two processes that start at once create the tables one after the other. */
 const migrationLock = 0x506f7374;
 
-/** Creates the tables, or brings them up to date. Rejects with `unavailable` where a newer program did. */
-export async function migrate(client: PoolClient, schema: string): Promise<void> {
+/**
+ * Creates the tables, or brings them up to date. Rejects with `unavailable` where
+ * a newer program did, and with `not_found` where they should be `existing`.
+ */
+export async function migrate(client: PoolClient, schema: string, existing = false): Promise<void> {
   await client.query('BEGIN');
   try {
     await client.query('SELECT pg_advisory_xact_lock($1)', [migrationLock]);
@@ -138,6 +141,8 @@ export async function migrate(client: PoolClient, schema: string): Promise<void>
         'unavailable',
         `the tables were written by a newer postern: their version is ${version}, this program knows up to ${schemaVersion}`,
       );
+    if (version === 0 && existing) throw new PosternError('not_found', `there is no store in the schema ${schema}`);
+    if (version === 0) await createSchema(client, schema);
     for (const script of migrations.slice(version)) await client.query(script(schema));
     if (version < schemaVersion) await client.query(`UPDATE ${schema}.state SET version = ${schemaVersion}`);
     await client.query('COMMIT');
@@ -147,12 +152,17 @@ export async function migrate(client: PoolClient, schema: string): Promise<void>
   }
 }
 
+/** Asks first: whoever was given a schema may not be allowed to create one. */
+async function createSchema(client: PoolClient, schema: string): Promise<void> {
+  const { rows } = await client.query<{ there: boolean }>('SELECT to_regnamespace($1) IS NOT NULL AS there', [schema]);
+  if (rows[0]?.there !== true) await client.query(`CREATE SCHEMA ${schema}`);
+}
+
+/** 0 where there are no tables. */
 async function currentVersion(client: PoolClient, schema: string): Promise<number> {
-  const { rows } = await client.query<{ schema: boolean; state: boolean }>(
-    `SELECT to_regnamespace($1) IS NOT NULL AS schema, to_regclass($1 || '.state') IS NOT NULL AS state`,
-    [schema],
-  );
-  if (rows[0]?.schema !== true) await client.query(`CREATE SCHEMA ${schema}`);
+  const { rows } = await client.query<{ state: boolean }>(`SELECT to_regclass($1 || '.state') IS NOT NULL AS state`, [
+    schema,
+  ]);
   if (rows[0]?.state !== true) return 0;
   const found = await client.query<{ version: number }>(`SELECT version FROM ${schema}.state`);
   return found.rows[0]?.version ?? 0;

@@ -46,8 +46,9 @@ export class PostgresStore implements Store {
   }
 
   /**
-   * Creates the tables where there are none. Rejects with `unavailable` where
-   * the server does not let us in, or a newer program wrote the tables.
+   * Creates the tables where there are none, unless they should be `existing`.
+   * Rejects with `unavailable` where the server does not let us in, or a newer
+   * program wrote the tables.
    */
   static async open(options: PostgresOptions): Promise<PostgresStore> {
     const where = `${options.host}:${options.port}/${options.database}`;
@@ -55,7 +56,7 @@ export class PostgresStore implements Store {
     try {
       const client = await pool.connect();
       try {
-        await migrate(client, options.schema);
+        await migrate(client, options.schema, options.existing);
       } finally {
         client.release();
       }
