@@ -1,6 +1,6 @@
 import { PosternError } from '@postern/plugin-sdk';
 import { bsonType, fewElements, spanOf, textOf, type Element, type Span } from './bson-elements.js';
-import { worksOnCollection } from './command-class.js';
+import { reachesAnywhere, worksOnCollection } from './command-class.js';
 import { Pipeline, runsScripts } from './pipeline.js';
 import { PlaceList, type Place } from './place-list.js';
 import { classesOf, type CommandClass } from './protocol.js';
@@ -49,6 +49,7 @@ class Places {
     const collection = this.#collection(saying);
     const own = { database, ...(collection !== undefined && { collection }) };
     for (const kind of classesOf(name)) this.places.add({ class: kind, ...own });
+    if (reachesAnywhere(name)) this.places.add({ class: 'administer', database: 'admin' });
     // What is inserted is data, whatever its fields are called.
     if (name !== 'insert' && runsScripts(this.data, saying.spans)) this.places.add({ class: 'execute', ...own });
     this.#look(saying);

@@ -50,6 +50,9 @@ const newNames: ReadonlyMap<string, string> = new Map([...oldNames].map(([name, 
 /** Of a command. One that nobody knows may do anything. */
 export const classOf = (command: string): CommandClass => classes.get(command) ?? 'administer';
 
+/** True where it is known what a command does and what it names. */
+export const isListed = (command: string): boolean => classes.has(command);
+
 /** Every class that a command is of, whatever it says: its own first. */
 export function classesOf(command: string): readonly CommandClass[] {
   const more = further.get(newNames.get(command) ?? command);

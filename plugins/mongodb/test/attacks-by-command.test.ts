@@ -81,6 +81,22 @@ describe('attacks by what a MongoDB command means', function () {
     'kills what others do': { allow: writer, body: { killOp: 1, op: 5, $db: 'shop' } },
     'kills the sessions of others': { allow: writer, body: { killAllSessions: [], $db: 'shop' } },
     'turns to the admin database': { allow: writer, body: { listDatabases: 1, $db: 'admin' } },
+    'writes to another database through applyOps': {
+      allow: { ...writer, commands: ['*'] },
+      body: shop({ applyOps: [{ op: 'u', ns: 'payroll.salaries', o2: { _id: 1 }, o: { $set: { pay: 9 } } }] }),
+    },
+    'measures another database through dataSize': {
+      allow: { ...writer, commands: ['@administer'] },
+      body: shop({ dataSize: 'payroll.salaries' }),
+    },
+    'measures another database through explain': {
+      allow: { ...writer, commands: ['*'] },
+      body: shop({ explain: { datasize: 'payroll.salaries' } }),
+    },
+    'gives a user of its own database a role in another one': {
+      allow: { ...writer, commands: ['createUser'] },
+      body: shop({ createUser: 'eve', pwd: 'sesame', roles: [{ role: 'read', db: 'payroll' }] }),
+    },
     'uses a stage that nobody knows': { allow: writer, body: pipeline({ $peekAt: { from: 'b' } }) },
     'uses a stage of servers among themselves': { allow: writer, body: pipeline({ $_internalAllCollectionStats: {} }) },
     'hides an unknown stage within $facet': { allow: writer, body: pipeline({ $facet: { f: [{ $peekAt: {} }] } }) },
@@ -145,6 +161,11 @@ describe('attacks by what a MongoDB command means', function () {
     ['findAndModify by its name', { ...writer, commands: ['findAndModify'] }, shop({ findandmodify: 'a', remove: true })], // prettier-ignore
     ['$out with the right to write', writer, pipeline({ $out: 'b' })],
     ['mapReduce with the right to execute', { ...writer, commands: ['@read', '@execute'] }, shop({ mapReduce: 'a', map: 'm', reduce: 'r', out: { inline: 1 } })], // prettier-ignore
+    ['applyOps of whoever administers the server', { ...writer, databases: ['shop', 'admin'], commands: ['*'] }, shop({ applyOps: [] })], // prettier-ignore
+    ['an administrator’s look at a collection', { ...writer, commands: ['@administer'] }, shop({ validate: 'a' })],
+    ['the removal of a user of the database', { ...writer, commands: ['@administer'] }, shop({ dropUser: 'eve' })],
+    ['what drivers say about their sessions', { ...reader, commands: [] }, { endSessions: [], $db: 'admin' }],
+    ['what mongosh asks first', { ...reader, commands: [] }, { buildInfo: 1, $db: 'admin' }],
     ['a time series', writer, shop({ find: 'system.buckets.a' })],
   ];
   for (const [name, allow, body] of harmless)
