@@ -225,7 +225,10 @@ describe('Chromium at a cluster', function () {
         await run(page, embed(world.url(path)));
       }
       assert.equal(page.frames().length, 3);
-      for (const frame of page.frames().slice(1)) assert.match(frame.url(), /^chrome-error:/);
+      // Chromium puts a page of its own in the place of one that may not be there; until then a frame is at nothing.
+      const frames = page.frames().slice(1);
+      await until(() => frames.every((frame) => !['', 'about:blank'].includes(frame.url())), 30_000);
+      for (const frame of frames) assert.match(frame.url(), /^chrome-error:/);
     });
   });
 });

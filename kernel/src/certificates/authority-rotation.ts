@@ -14,6 +14,8 @@ export interface RotationRequest {
   readonly from: KeySet['phase'];
   /** For `start`: how long each phase lasts, where the rotation goes on by itself. */
   readonly graceMs?: number | undefined;
+  /** Called once the step is known to be possible, and before it is taken; where it rejects, nothing happens. */
+  confirm?(to: KeySet['phase']): Promise<void>;
 }
 
 /**
@@ -31,6 +33,7 @@ export async function rotateAuthority(request: RotationRequest, options: Authori
     throw PosternError.public('conflict', `the ${kind} authority is in phase ${set.phase} and not ${from} any more`);
   const made = step === 'start' ? await generateAuthorityKey(cluster, kind, now()) : undefined;
   const after = made ? startRotation(set, made.key, now(), graceMs) : next(set, step, now());
+  await request.confirm?.(after.phase);
   const key = authorityPrefix + kind;
   const sealed = made && {
     key: sealedKey(kind, made.key.id),

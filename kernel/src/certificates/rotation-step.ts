@@ -75,7 +75,8 @@ function finish(set: KeySet, now: Date): KeySet {
   const { incoming, graceMs: _, ...rest } = set;
   const since = now.toISOString();
   if (set.phase === 'rollback') {
-    const trusted = set.trusted.filter(({ id }) => id !== incoming);
+    // What it signed meanwhile of a log is there for good.
+    const trusted = set.kind === 'audit' ? set.trusted : set.trusted.filter(({ id }) => id !== incoming);
     return { ...rest, phase: 'standby', since, active: [trusted[0]?.id ?? ''], trusted };
   }
   const current = set.trusted.filter(({ id }) => id === incoming);

@@ -21,6 +21,9 @@ export interface AuthorityFollowerOptions {
   readonly logger: Logger;
 }
 
+/** How often what could not be applied is tried again. */
+const retryMs = 5000;
+
 /**
  * Keeps what signs in this process up with the rotations of the authorities,
  * whoever takes their steps: here, or at another Auth Service on the same store.
@@ -29,11 +32,15 @@ export class AuthorityFollower implements AsyncDisposable {
   readonly #stop: () => void;
   readonly #listeners = new Set<() => void>();
   readonly #services = new Map<string, () => string>();
-  readonly #seen = new Map<AuthorityKind, KeySet>();
+  /** What this process signs by. */
+  readonly #applied = new Map<AuthorityKind, KeySet>();
+  readonly #retry: NodeJS.Timeout;
   #work: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: AuthorityFollowerOptions) {
     this.#stop = options.view.onChange(() => this.#follow());
+    // A store that was away for a moment must not leave a key behind that nobody trusts any more.
+    this.#retry = setInterval(() => this.#follow(), retryMs).unref();
     this.#follow();
   }
 
@@ -61,27 +68,27 @@ export class AuthorityFollower implements AsyncDisposable {
     );
   }
 
-  /** Resolves once this process signs by the key set. Rejects with `internal` where it cannot. */
-  apply(set: KeySet): Promise<void> {
-    // One after the other: the last one that was asked for is the one that stays.
-    const applied = this.#work.then(() => this.#apply(set));
+  /** Resolves once this process signs as the authority's document says. Rejects with what is in the way. */
+  apply(kind: AuthorityKind): Promise<void> {
+    const applied = this.#work.then(() => this.#apply(kind));
     this.#work = applied.catch(() => {});
     return applied;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop();
+    clearInterval(this.#retry);
     await this.#work;
   }
 
+  /** Catches up with every authority whose document is another one than the one that was applied. */
   #follow(): void {
     const { view, logger } = this.options;
     for (const kind of authorityKinds) {
       const set = view.keySet(kind);
-      if (!set || this.#seen.get(kind) === set) continue;
-      this.#seen.set(kind, set);
-      this.apply(set).catch((cause: unknown) =>
-        logger.error('an authority was rotated, and this process cannot sign by its new key', {
+      if (!set || this.#applied.get(kind) === set) continue;
+      this.apply(kind).catch((cause: unknown) =>
+        logger.error('an authority was rotated, and this process cannot sign by its new key yet', {
           authority: kind,
           cause: String(cause),
         }),
@@ -89,12 +96,20 @@ export class AuthorityFollower implements AsyncDisposable {
     }
   }
 
-  async #apply(set: KeySet): Promise<void> {
-    const { issuer, auditLog, directory, agent } = this.options;
-    const before = issuer.keySet(set.kind).active[0];
+  /** Idempotent: what failed in the middle is done again as a whole. */
+  async #apply(kind: AuthorityKind): Promise<void> {
+    const { view, issuer } = this.options;
+    // The newest, whichever step asked: an older one must not come after it.
+    const set = view.keySet(kind);
+    if (!set || this.#applied.get(kind) === set) return;
     await issuer.follow(set);
+    if (kind === 'audit') await this.#signLog();
+    this.#applied.set(kind, set);
     for (const listener of this.#listeners) listener();
-    if (set.kind !== 'audit' || set.active[0] === before) return;
+  }
+
+  async #signLog(): Promise<void> {
+    const { issuer, auditLog, directory, agent } = this.options;
     const signer = auditSigner(issuer, agent);
     // Kept first: there is no checkpoint that the file's keys do not verify.
     await keepVerifier(directory.auditVerifiers, verifierOf(signer));

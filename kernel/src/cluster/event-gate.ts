@@ -18,6 +18,7 @@ export class EventGate implements EventPort {
   #failed: { readonly at: number; readonly reason: string } | undefined;
 
   #owed: EventDraft[] = [];
+  readonly #counts = new Map<string, number>();
 
   constructor(
     private readonly emitter: Pick<AuditEmitter, 'emit'>,
@@ -28,11 +29,11 @@ export class EventGate implements EventPort {
     try {
       const hold = this.emitter.emit(draft, strength);
       if (!(hold instanceof Promise)) {
-        this.#recorded();
+        this.#recorded(draft);
         return undefined;
       }
       return hold.then(
-        () => this.#recorded(),
+        () => this.#recorded(draft),
         (cause: unknown) => this.#note(cause, draft, strength),
       );
     } catch (cause) {
@@ -63,7 +64,13 @@ export class EventGate implements EventPort {
     return { ready: false, reason };
   }
 
-  #recorded(): void {
+  /** How many events of each type were recorded since the process began. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
+  #recorded({ type }: EventDraft): void {
+    this.#counts.set(type, (this.#counts.get(type) ?? 0) + 1);
     this.#failed = undefined;
     if (this.#owed.length > 0) this.settle();
   }

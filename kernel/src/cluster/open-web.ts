@@ -57,7 +57,7 @@ export async function openWeb(parts: ProcessParts, shutdown: Shutdown, connectio
     also: (request, { source }) => gateway.fetch(request, source),
     log: parts.logger,
   });
-  const fetch = webEnd({ api: auth.fetchPublic, checks: () => readiness.checks, pages: pages.fetch });
+  const fetch = webEnd({ api: auth.fetchPublic, readiness, pages: pages.fetch });
   gateway.serve(fetch);
   const listener = await webListener(parts, shutdown, { fetch, changed: (pair) => (context = contextOf(pair)) });
   shutdown.keep('the gateway of browsers', gateway);

@@ -19,4 +19,13 @@ export class Readiness {
       return { name, ok: ready, detail: reason ?? (ready ? 'ready' : 'not ready') };
     });
   }
+
+  get ready(): boolean {
+    return this.checks.every(({ ok }) => ok);
+  }
+
+  /** The checks as `/readyz` says them: one a line. */
+  get text(): string {
+    return this.checks.map(({ name, ok, detail }) => `${ok ? 'ok' : 'failed'} ${name}: ${detail}\n`).join('');
+  }
 }

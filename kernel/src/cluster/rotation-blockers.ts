@@ -10,8 +10,10 @@ import {
 /** Why the next phase of a rotation would break something. */
 export interface RotationBlocker {
   readonly reason: string;
-  /** When it is over by itself; absent where somebody has to do something first. */
+  /** When it is over by itself; absent where nobody knows. */
   readonly until?: Date;
+  /** Whether somebody has to do something first: a rotation with a grace period takes it for done. */
+  readonly byHand?: boolean;
 }
 
 /** How long certificates that an authority signed go on being shown. What is renewed by itself takes no time. */
@@ -44,7 +46,7 @@ function beforeItSigns({ kind, phase, trusted }: KeySet): readonly RotationBlock
   const next = phase === 'init' ? 'update_clients' : 'update_servers';
   if (signsFrom[kind] !== next) return [];
   const reason = installed[kind];
-  if (reason !== undefined) return [{ reason }];
+  if (reason !== undefined) return [{ reason, byHand: true }];
   if (kind !== 'host') return [];
   // Users learn of the new key when they log in.
   const began = trusted.at(-1)?.created ?? '';
@@ -59,7 +61,9 @@ function beforeItSigns({ kind, phase, trusted }: KeySet): readonly RotationBlock
 function beforeOneIsDropped({ kind, switched }: KeySet): readonly RotationBlocker[] {
   if (switched === undefined) return [];
   if (kind === 'db')
-    return [{ reason: 'database servers must have certificates of the key that stays: postern ca server' }];
+    return [
+      { reason: 'database servers must have certificates of the key that stays: postern ca server', byHand: true },
+    ];
   const lifetime = lifetimes[kind];
   if (lifetime === undefined) return [];
   const until = new Date(Date.parse(switched) + lifetime);

@@ -39,6 +39,9 @@ export interface StepRequest {
 /** How often rotations that go on by themselves are looked at. */
 const tickMs = 30_000;
 
+/** How long a step may take to come back by the change feed. */
+const feedMs = 10_000;
+
 /** Takes the authorities from one key to the next, without anybody noticing. */
 export class RotationService implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout;
@@ -60,35 +63,33 @@ export class RotationService implements AsyncDisposable {
    * message says what.
    */
   async step({ kind, step, graceMs, force = false }: StepRequest, by: string): Promise<RotationStatus> {
-    const { set, next, blockers } = this.#status(kind);
+    const { set, blockers } = this.#status(kind);
     const against = step === 'advance' ? blockers : [];
     if (against.length > 0 && !force) throw blocked(kind, against);
-    const to = { start: 'init', advance: next ?? set.phase, rollback: 'rollback' }[step];
-    await this.options.report(
-      'authority.rotated',
-      { user: by },
-      {
-        authority: kind,
-        from: set.phase,
-        to,
-        ...(against.length > 0 && { against: against.map(({ reason }) => reason) }),
-      },
-    );
-    const after = await rotateAuthority({ kind, step, from: set.phase, graceMs }, this.options);
-    await this.options.authorities.apply(after);
+    const confirm = (to: KeySet['phase']): Promise<void> =>
+      this.options.report(
+        'authority.rotated',
+        { user: by },
+        {
+          authority: kind,
+          from: set.phase,
+          to,
+          ...(against.length > 0 && { against: against.map(({ reason }) => reason) }),
+        },
+      );
+    const after = await rotateAuthority({ kind, step, from: set.phase, graceMs, confirm }, this.options);
+    await this.#followed(after);
     return { set: after, next: followingPhase[after.phase], blockers: this.#blockers(after) };
   }
 
   /** Goes on with the rotations whose phase has lasted long enough. Never rejects. */
   async tick(): Promise<void> {
-    const { now, logger } = this.options;
-    for (const { set, blockers } of this.list()) {
-      if (set.graceMs === undefined || set.since === undefined) continue;
-      const due = Date.parse(set.since) + set.graceMs <= now().getTime();
-      // What has to be installed by hand has had the time that the operator gave it.
-      if (!due || blockers.some(({ until }) => until !== undefined)) continue;
-      await this.step({ kind: set.kind, step: 'advance', force: true }, 'postern').catch((cause: unknown) =>
-        logger.error('a rotation could not go on', { authority: set.kind, cause: PosternError.from(cause).message }),
+    const { view, logger } = this.options;
+    for (const kind of authorityKinds) {
+      const set = view.keySet(kind);
+      if (!set || !this.#isDue(set)) continue;
+      await this.step({ kind, step: 'advance', force: true }, 'postern').catch((cause: unknown) =>
+        logger.error('a rotation could not go on', { authority: kind, cause: PosternError.from(cause).message }),
       );
     }
   }
@@ -96,6 +97,21 @@ export class RotationService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     await this.#ticking;
+  }
+
+  #isDue(set: KeySet): boolean {
+    const { graceMs, since } = set;
+    if (graceMs === undefined || since === undefined) return false;
+    if (Date.parse(since) + graceMs > this.options.now().getTime()) return false;
+    // What has to be done by hand has had the time that the operator gave it.
+    return this.#blockers(set).every(({ byHand }) => byHand === true);
+  }
+
+  /** Resolves once this process signs by what a step has made of an authority. */
+  async #followed({ kind, since = '' }: KeySet): Promise<void> {
+    const { view, authorities } = this.options;
+    await seen(view, () => (view.keySet(kind)?.since ?? '') >= since);
+    await authorities.apply(kind);
   }
 
   #status(kind: AuthorityKind): RotationStatus {
@@ -108,6 +124,22 @@ export class RotationService implements AsyncDisposable {
     const { now, authorities } = this.options;
     return rotationBlockers(set, now(), set.kind === 'host' ? authorities.lagging : []);
   }
+}
+
+/** Resolves when the view has come so far; rejects with `timeout` where the change feed does not bring it. */
+function seen(view: ClusterView, holds: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = (): void => reject(new PosternError('timeout', 'the change feed has not brought the step yet'));
+    const timer = setTimeout(late, feedMs);
+    const check = (): void => {
+      if (!holds()) return;
+      clearTimeout(timer);
+      stop();
+      resolve();
+    };
+    const stop = view.onChange(check);
+    check();
+  });
 }
 
 function blocked(kind: AuthorityKind, blockers: readonly RotationBlocker[]): PosternError {

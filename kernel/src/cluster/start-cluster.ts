@@ -7,6 +7,7 @@ import { AgentTable, type PublicPort } from '../tunnels/index.js';
 import { AuthService } from './auth-service.js';
 import { endInterrupted } from './interrupted-sessions.js';
 import { openAgent, type ProcessParts } from './open-agent.js';
+import { Diagnostics } from './diagnostics.js';
 import { openProxy } from './open-proxy.js';
 import { openState, type ClusterState, type TrailLimits } from './open-state.js';
 import { PublicAddress } from './public-address.js';
@@ -35,6 +36,8 @@ export interface RunningCluster extends AsyncDisposable {
   readonly port: PublicPort | undefined;
   /** Those of `proxy.ports`, in its order. */
   readonly dedicatedPorts: readonly PublicPort[];
+  /** What answers to monitoring, where `diagnostics.listen` asks for it. */
+  readonly diagnostics: Diagnostics | undefined;
   /** `sha256:<hex>`: what `--ca-pin` takes. */
   readonly pin: string;
   readonly state: ClusterState;
@@ -97,10 +100,12 @@ async function start(options: StartClusterOptions, shutdown: Shutdown): Promise<
     for (const open of port ? [port, ...dedicatedPorts] : []) open.stopListening();
     await agent?.stop();
   });
+  const diagnostics = await openDiagnostics(options, parts, shutdown);
   await auth.report('cluster.started', {}, { version, services: enabled(configuration) });
   started = true;
   const close = (): Promise<void> => shutdown[Symbol.asyncDispose]();
-  return { auth, agent, port, dedicatedPorts, pin: pinOf(state), state, failed, [Symbol.asyncDispose]: close };
+  const opened = { auth, agent, port, dedicatedPorts, diagnostics };
+  return { ...opened, pin: pinOf(state), state, failed, [Symbol.asyncDispose]: close };
 }
 
 async function openClusterState(
@@ -171,6 +176,19 @@ function assemble(
     inviteUrl: (token) => `https://${address.text}/invite/${token}`,
   });
   return { configuration, plugins, state, auth, live, health, logger, now, readiness, table: new AgentTable() };
+}
+
+/** Its library is loaded where it is used. */
+async function openDiagnostics(
+  { configuration: { diagnostics }, version }: StartClusterOptions,
+  { state, live, health, readiness }: ProcessParts,
+  shutdown: Shutdown,
+): Promise<Diagnostics | undefined> {
+  const { listen } = diagnostics;
+  if (!listen) return undefined;
+  const { processMetrics } = await import('./metrics.js');
+  const metrics = processMetrics({ version, state, live, health, readiness });
+  return shutdown.keep('diagnostics', await Diagnostics.listen({ listen, readiness, metrics }));
 }
 
 /** Of the key that signs: it is what servers show. */

@@ -1,11 +1,11 @@
 import { Hono } from 'hono';
 import type { Fetch, Transport } from '../api/http-listener.js';
-import type { Check } from '../api/handlers/cluster-handlers.js';
+import type { Readiness } from './readiness.js';
 
 export interface WebEndOptions {
   /** The API, for callers without a certificate. */
   readonly api: Fetch;
-  readonly checks: () => readonly Check[];
+  readonly readiness: Readiness;
   /** Whatever else is asked for: pages for people. */
   readonly pages: Fetch;
 }
@@ -18,7 +18,7 @@ const forPrograms = /^\/(v1\/|healthz$|readyz$|invite\/)/;
  * the cluster yet. The logins of programs do not pass here: they go end to end
  * to the Auth Service. Those of browsers do.
  */
-export function webEnd({ api, checks, pages }: WebEndOptions): Fetch {
+export function webEnd({ api, readiness, pages }: WebEndOptions): Fetch {
   const app = new Hono<{ Bindings: Transport }>();
   app.use(async (c, next) => {
     await next();
@@ -28,11 +28,7 @@ export function webEnd({ api, checks, pages }: WebEndOptions): Fetch {
   });
   app.get('/v1/cluster', (c) => api(c.req.raw, c.env));
   app.get('/healthz', (c) => c.text('ok\n'));
-  app.get('/readyz', (c) => {
-    const all = checks();
-    const lines = all.map(({ name, ok, detail }) => `${ok ? 'ok' : 'failed'} ${name}: ${detail}\n`);
-    return c.text(lines.join(''), all.every(({ ok }) => ok) ? 200 : 503);
-  });
+  app.get('/readyz', (c) => c.text(readiness.text, readiness.ready ? 200 : 503));
   app.get('/invite/:token', (c) =>
     c.text('Somebody invites you to this cluster. Accept with:\n\n  psh accept <this address>\n'),
   );

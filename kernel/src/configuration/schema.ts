@@ -117,6 +117,13 @@ export const configuration = z.strictObject({
       format: z.enum(['text', 'json']).default('text'),
     })
     .prefault({}),
+  diagnostics: z
+    .strictObject({
+      listen: listenAddress
+        .optional()
+        .describe('Address for monitoring alone: /metrics, /healthz and /readyz over plain HTTP. Nothing by default.'),
+    })
+    .prefault({}),
   storage,
   auth: auth.prefault({}),
   proxy: proxy.prefault({}),

@@ -30,7 +30,11 @@ const levels: Readonly<Record<string, Level>> = {
   },
   getInvite: { level: 'public', input: { token: 'missing' } },
   acceptInvite: { level: 'public', input: { token: 'missing', password: 'correct horse battery' } },
+  addDevice: { level: 'public', input: { user: 'missing', password: 'missing', device: 'missing' } },
+  confirmDevice: { level: 'public', input: { user: 'missing', token: 'missing', code: '000000' } },
+  removeDevice: { level: 'public', input: { user: 'missing', password: 'missing', device: 'missing' } },
   getStatus: { level: 'user' },
+  listDevices: { level: 'user', own: true },
   getMe: { level: 'user', own: true },
   getAuthority: { level: 'user', input: { kind: 'db' } },
   listResources: { level: 'user', own: true },
@@ -40,6 +44,8 @@ const levels: Readonly<Record<string, Level>> = {
   searchEvents: { level: 'list audit' },
   tailEvents: { level: 'list audit' },
   getCheckpoint: { level: 'read audit' },
+  listAuthorities: { level: 'list authority' },
+  rotateAuthority: { level: 'update authority', input: { kind: 'user', step: 'rollback' } },
   certifyDatabaseServer: { level: 'create authority', input: { names: ['elsewhere.example'], publicKey: '-' } },
   listDocuments: { level: 'list document', input: { kind: 'lines' } },
   getDocument: { level: 'read document', input: line },
@@ -66,6 +72,9 @@ const levels: Readonly<Record<string, Level>> = {
   getAppSession: { level: 'proxy', input: { ...line, cookie: 'missing', address } },
   followWebSessions: { level: 'proxy' },
 };
+
+/** Where a caller proves who he is by what is asked, and not by a certificate. */
+const proving = new Set(['login', 'addDevice', 'confirmDevice', 'removeDevice']);
 
 const endpoints = new Map(
   Object.entries(contract).flatMap(([name, value]) =>
@@ -119,7 +128,8 @@ describe('the right to call the API', () => {
       const { code, message } = PosternError.from(cause);
       assert.notEqual(code, 'internal', message);
       assert.doesNotMatch(message, /\bat .*\.(ts|js):\d+|node_modules|node:internal/);
-      if (name === 'login') return code === 'unauthenticated' ? 'in' : code;
+      // Whoever is not who they say they are has come to what was asked.
+      if (proving.has(name)) return code === 'access_denied' ? code : 'in';
       return ['unauthenticated', 'access_denied'].includes(code) ? code : 'in';
     }
   }

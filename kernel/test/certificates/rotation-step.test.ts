@@ -60,6 +60,14 @@ describe('the rotation of an authority', () => {
       assert.equal(after.rotated, undefined);
     });
 
+  it('keeps an audit key whose rotation was taken back: what it signed meanwhile is there for good', async () => {
+    const set = await begun(await standing('audit'));
+    const back = rollBackRotation(advanceRotation(set, now), now);
+    const after = advanceRotation(back, now);
+    assert.deepEqual([after.active, after.trusted], [[set.trusted[0]?.id], set.trusted]);
+    assert.deepEqual(droppedKeys(back, after), [set.incoming]);
+  });
+
   it('does not begin twice, and goes neither on nor back where there is none', async () => {
     const set = await standing('host');
     const { key } = await generateAuthorityKey(cluster, 'host', now);

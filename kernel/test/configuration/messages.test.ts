@@ -15,7 +15,7 @@ function problems(text: string): readonly string[] {
   return [];
 }
 
-const top = 'known here: cluster, data, log, storage, auth, proxy, agent, plugins';
+const top = 'known here: cluster, data, log, diagnostics, storage, auth, proxy, agent, plugins';
 
 const table: readonly (readonly [what: string, text: string, ...problems: string[]])[] = [
   ['a mistyped key', 'clutser: a.b\n', '1:1: unknown key clutser; did you mean cluster?'],

@@ -56,8 +56,8 @@ export class Publisher implements AsyncDisposable {
 
   /** Another key signs from now on: the next checkpoint is made even where nothing was appended. */
   signBy(signer: NoteSigner): void {
+    if (!signer.publicKey.equals(this.#signer.publicKey)) this.#published = undefined;
     this.#signer = signer;
-    this.#published = undefined;
   }
 
   /** Publishes as soon as the interval allows. */
