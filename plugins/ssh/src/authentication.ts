@@ -28,8 +28,9 @@ export interface Proven {
  */
 export class Authentication {
   /**
-   * Resolves once a client has proven who it is. Rejects with the last reason
-   * when it gives up, and with `protocol_violation` where it broke the protocol.
+   * Resolves once a client has proven who it is. Rejects, when it leaves, with the
+   * last reason that it was refused for; where there is none, with
+   * `protocol_violation` if it broke the protocol.
    */
   readonly proven: Promise<Proven>;
   #resolve!: (proven: Proven) => void;
@@ -48,7 +49,7 @@ export class Authentication {
       this.#resolve = resolve;
       const gone = (): void =>
         reject(
-          connection.transport.violation ?? this.#reason ?? new PosternError('unauthenticated', 'the client gave up'),
+          this.#reason ?? connection.transport.violation ?? new PosternError('unauthenticated', 'the client gave up'),
         );
       if (connection.transport.over.aborted) gone();
       else connection.transport.over.addEventListener('abort', gone, { once: true });

@@ -73,10 +73,13 @@ export class SshSession implements Session<Ssh> {
     if (!this.#authentication?.accept()) return;
     this.#channels = channels;
     await either(connection.transport.over, context.signal);
-    const { violation } = connection.transport;
-    if (violation) await context.audit.emit('protocol_violation', { what: violation.message });
     const cut = !connection.transport.over.aborted;
-    await channels.end(cut ? cutGraceMs : context.config.hang_up_seconds * 1000, cut);
+    const recorded = this.#recordViolation(connection);
+    const ended = channels.end(cut ? cutGraceMs : context.config.hang_up_seconds * 1000, cut);
+    // What is open must be closed whether or not the violation can be recorded, and without waiting for that.
+    await Promise.allSettled([recorded, ended]);
+    await recorded;
+    await ended;
   }
 
   async refuse(client: ClientLink, denial: Denial): Promise<void> {
@@ -89,6 +92,10 @@ export class SshSession implements Session<Ssh> {
     // A client that is disconnected throws away what it has not shown yet; one that shares its connection shows only this.
     await either(this.#connection.transport.over, AbortSignal.timeout(shownMs));
     this.#connection.transport.disconnect(text);
+  }
+
+  async #recordViolation({ transport: { violation } }: SshConnection): Promise<void> {
+    if (violation) await this.context.audit.emit('protocol_violation', { what: violation.message });
   }
 }
 

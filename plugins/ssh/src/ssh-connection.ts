@@ -98,10 +98,12 @@ export class SshConnection {
 
 /**
  * What ssh2's errors tell of the client: those of the socket and of timers have
- * a level of their own, and its parser throws errors without one. To have no
- * algorithm in common with the node is no crime.
+ * a level of their own, and its parser throws errors without one. A numeric code
+ * is the reason of a client that said goodbye, in its own words (RFC 4253,
+ * section 11.1). To have no algorithm in common with the node is no crime.
  */
-function isViolation(cause: Error & { readonly level?: string }): boolean {
+function isViolation(cause: Error & { readonly level?: string; readonly code?: unknown }): boolean {
+  if (typeof cause.code === 'number') return false;
   if (cause.level === 'handshake') return !cause.message.includes('no matching');
   return cause.level === 'protocol' || (cause.level === undefined && !(cause instanceof TypeError));
 }

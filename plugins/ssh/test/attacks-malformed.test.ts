@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PosternError } from '@postern/plugin-sdk';
 import { message, WireWriter } from '../src/wire.js';
 import type { CanaryClient } from '../src/canary-client.js';
 import { Attack, hears } from './support/attacker.js';
 import { data, exec, open, request } from './support/raw-messages.js';
-import { fixture } from './support/fixture.js';
+import { fixture, type Fixture } from './support/fixture.js';
+import { processesWith, uniqueSeconds } from './support/processes.js';
 import { loggedIn, scriptedClient } from './support/scripted-client.js';
 import { until } from './support/until.js';
 
@@ -107,21 +110,94 @@ describe('a client that breaks the protocol after its login', function () {
   ] as const;
   for (const [name, violate] of violations)
     it(`is recorded as such, once, with ${name}`, async () => {
-      const socket = connect({ host: '127.0.0.1', port: at.node.port, noDelay: true });
-      socket.on('error', () => {});
-      const closed = new Promise((resolve) => socket.once('close', resolve));
-      const key = at.authority.user({ principals: [at.login.name] });
-      const client = scriptedClient(socket, { login: at.login.name, key, host: at.node.credential });
-      await loggedIn(client);
-      violate({ socket, client });
-      await closed;
+      const intruder = comesTo(at);
+      await loggedIn(intruder.client);
+      violate(intruder);
+      await intruder.closed;
       await at.node.idle();
       const types = at.node.host.events.map(({ type }) => type);
       assert.deepEqual(types, ['session.start', 'ssh.protocol_violation', 'session.end']);
     });
 });
 
+describe('a client that breaks the protocol while nothing can be recorded', function () {
+  this.timeout(60_000);
+  const at = fixture(undefined, {
+    config: { hang_up_seconds: 1 },
+    store: ({ type }) =>
+      type === 'ssh.protocol_violation'
+        ? Promise.reject(new PosternError('unavailable', 'the log is full'))
+        : undefined,
+  });
+
+  it('leaves no listener and no program behind', async () => {
+    const seconds = uniqueSeconds();
+    const intruder = comesTo(at);
+    await loggedIn(intruder.client);
+    const { client } = intruder.client;
+    const port = await new Promise<number>((resolve, reject) =>
+      client.forwardIn('127.0.0.1', 0, (cause, bound) => (cause ? reject(cause) : resolve(bound))),
+    );
+    client.exec(`setsid sleep ${seconds} </dev/null >/dev/null 2>&1 & sleep ${seconds}`, () => {});
+    await until('both run', () => processesWith(`sleep ${seconds}`).length > 1);
+    intruder.socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff]));
+    await intruder.closed;
+    await at.node.idle();
+    assert.deepEqual(processesWith(`sleep ${seconds}`), []);
+    const refused = connect({ host: '127.0.0.1', port });
+    const [cause] = (await once(refused, 'error')) as [NodeJS.ErrnoException];
+    assert.equal(cause.code, 'ECONNREFUSED');
+  });
+});
+
+describe('a client that says goodbye in its own words', function () {
+  this.timeout(60_000);
+  const at = fixture();
+  const goodbye = (reason: number): Buffer =>
+    new WireWriter().byte(message.disconnect).uint32(reason).string('x').string('').end();
+
+  it('cannot replace the reason of its refusal', async () => {
+    const key = at.authority.user({ principals: [at.login.name], validity: '-2h:-1h' });
+    const intruder = comesTo(at, key, (payload) => {
+      if (payload[0] === authFailure) intruder.client.transport.send(goodbye(2));
+    });
+    await intruder.closed;
+    await at.node.idle();
+    assert.deepEqual(at.node.host.events, [{ type: 'session.denied', fields: { code: 'expired' } }]);
+  });
+
+  it('is not recorded as one that breaks the protocol', async () => {
+    const intruder = comesTo(at);
+    await loggedIn(intruder.client);
+    intruder.client.transport.send(goodbye(13));
+    await intruder.closed;
+    await at.node.idle();
+    assert.deepEqual(
+      at.node.host.events.map(({ type }) => type),
+      ['session.start', 'session.end'],
+    );
+  });
+});
+
+/** SSH_MSG_USERAUTH_FAILURE. */
+const authFailure = 51;
+
 interface Logged {
   readonly socket: Socket;
   readonly client: CanaryClient;
+  readonly closed: Promise<unknown>;
+}
+
+/** Connects and begins to log in. */
+function comesTo({ authority, login, node }: Fixture, key?: string, onMessage?: (payload: Buffer) => void): Logged {
+  const socket = connect({ host: '127.0.0.1', port: node.port, noDelay: true });
+  socket.on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  const client = scriptedClient(socket, {
+    login: login.name,
+    key: key ?? authority.user({ principals: [login.name] }),
+    host: node.credential,
+    ...(onMessage && { onMessage }),
+  });
+  return { socket, client, closed };
 }
