@@ -59,6 +59,7 @@ export class ClientGate {
   #owed: boolean | undefined;
   #handler: GateHandler | undefined;
   #onFirst: (() => void) | undefined;
+  #onTaken: (() => void) | undefined;
   readonly #detach: () => void;
 
   constructor(
@@ -117,6 +118,15 @@ export class ClientGate {
   /** Calls once when a slow client takes more; never where it goes away instead. */
   drained(then: () => void): void {
     this.client.once('drain', then);
+  }
+
+  /** Resolves when a slow client has taken what it was sent, or has gone; nothing where it is not slow. */
+  taken(): Promise<void> | undefined {
+    if (this.ended || !this.client.writableNeedDrain) return undefined;
+    return new Promise((resolve) => {
+      this.#onTaken = resolve;
+      this.client.once('drain', resolve);
+    });
   }
 
   /** The sink can take more of the body. */
@@ -244,6 +254,7 @@ export class ClientGate {
     this.ended = true;
     this.#timer.stop();
     if (this.#state !== 'raw') this.#detach();
+    this.#onTaken?.();
     if (cause === undefined) this.#settle.resolve();
     else this.#settle.reject(cause);
   }

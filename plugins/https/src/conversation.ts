@@ -103,8 +103,11 @@ export class Conversation implements GateHandler, AsyncDisposable {
       this.#refuse(wanted, cause);
     }
     if (admitted) await this.#ended(admitted, answered ?? { complete: false });
-    if (wanted.close) gate.end();
-    else gate.answered();
+    if (wanted.close) return gate.end();
+    // Whoever asks and does not read would have every answer lie here.
+    const taken = gate.taken();
+    if (taken) await taken;
+    gate.answered();
   }
 
   async #answer({ head, framing, close }: ClientRequest, { path, fields }: Admitted): Promise<Answered> {

@@ -29,7 +29,7 @@ export async function open(spec: unknown, options: Options = {}) {
     client.destroy();
     return outcome;
   };
-  return { host, client, got, until, leave, session };
+  return { host, client, near, got, until, leave, session };
 }
 
 /** Says everything, in these pieces, and ends its half; answers what came back. */
