@@ -6,8 +6,8 @@ import { ResponsePassage, type Agreed, type Answered } from './response-passage.
 import type { UpstreamConnection } from './upstream-connection.js';
 import type { UpstreamConnections, Wanted } from './upstream-connections.js';
 
-/** RFC 9110, section 9.2.2. */
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+/** Safe methods (RFC 9110, section 9.2.1). What changes something is not sent twice, even where that should be the same. */
+const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** A request that is its head alone, to be written as it stands here. */
 export interface BareRequest {
@@ -37,7 +37,7 @@ export class BareExchange {
    * had begun, after a second attempt where nothing speaks against one.
    */
   async run(request: BareRequest): Promise<Answered | Agreed> {
-    const repeats = idempotent.has(request.method);
+    const repeats = repeatable.has(request.method);
     const wanted = request.upgrade === true ? 'new' : repeats ? 'any' : 'recent';
     try {
       return await this.#once(request, wanted);

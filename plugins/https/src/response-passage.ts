@@ -96,20 +96,29 @@ export class ResponsePassage implements Receiver {
 
   end(): void {
     if (this.#body?.mayEnd === true) return this.#finish();
-    this.fail(new Error('the connection was closed'));
+    this.#broken(new Error('the connection was closed'));
   }
 
   closed(): void {
-    this.fail(this.options.connection.stream.errored ?? new Error('the connection was closed'));
+    this.#broken(this.options.connection.stream.errored ?? new Error('the connection was closed'));
   }
 
   /** Gives up. A client that has read a part must see that it is one. */
   fail(cause: unknown): void {
+    this.#fail(cause, false);
+  }
+
+  /** Silence is no sign of a stale connection: somebody may be at work on the request. */
+  #broken(cause: unknown): void {
+    this.#fail(cause, this.options.connection.used && !this.#heard);
+  }
+
+  #fail(cause: unknown, stale: boolean): void {
     if (this.#settled) return;
     this.#settled = true;
     const { connection, gate } = this.options;
     connection.stream.destroy();
-    if (!this.#head || !this.#said) return this.#settle.reject(new NoResponse(cause, connection.used && !this.#heard));
+    if (!this.#head || !this.#said) return this.#settle.reject(new NoResponse(cause, stale));
     gate.end();
     this.#settle.resolve(this.#answered(this.#head, false));
   }

@@ -25,20 +25,13 @@ describe('a connection to the application that was closed at the moment in which
   });
 
   const first = 'GET /first HTTP/1.1\r\nHost: x\r\n\r\n';
-  const repeated: readonly (readonly [string, string])[] = [
-    ['GET', ''],
-    ['HEAD', ''],
-    ['OPTIONS', ''],
-    ['PUT', 'Content-Length: 0\r\n'],
-    ['DELETE', ''],
-  ];
-  for (const [method, more] of repeated)
+  for (const method of ['GET', 'HEAD', 'OPTIONS'])
     it(`is no matter for ${method}, which is sent once more, and recorded once`, async () => {
       const held = await open(application.spec);
       held.client.write(first);
       await held.until(/good$/);
       held.got.text = '';
-      held.client.write(`${method} /second HTTP/1.1\r\nHost: x\r\n${more}\r\n`);
+      held.client.write(`${method} /second HTTP/1.1\r\nHost: x\r\n\r\n`);
       await held.until(/^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n/);
       await held.leave();
       assert.equal(cuts, 1);
@@ -52,6 +45,8 @@ describe('a connection to the application that was closed at the moment in which
   const once: readonly (readonly [string, string])[] = [
     ['POST without a body', 'POST /second HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],
     ['PATCH without a body', 'PATCH /second HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['PUT without a body', 'PUT /second HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n'],
+    ['DELETE without a body', 'DELETE /second HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['POST with a body', 'POST /second HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab'],
     ['PUT with a body', 'PUT /second HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab'],
   ];
@@ -77,6 +72,20 @@ describe('a connection to the application that was closed at the moment in which
     held.got.text = '';
     held.client.write('GET /second HTTP/1.1\r\nHost: x\r\n\r\n');
     await held.until(/^HTTP\/1\.1 502 /);
+    await held.leave();
+    assert.equal(application.seen.filter(({ url }) => url === '/second').length, 1);
+  });
+
+  it('attack: an application that is silent on a connection used before is not asked again', async function () {
+    this.timeout(20_000);
+    const held = await open(application.spec, { config: { response_timeout_seconds: 5 } });
+    application.lie = (socket, { url }) =>
+      url === '/second' || socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood');
+    held.client.write(first);
+    await held.until(/^HTTP\/1\.1 200 [^]*good$/);
+    held.got.text = '';
+    held.client.write('GET /second HTTP/1.1\r\nHost: x\r\n\r\n');
+    await held.until(/^HTTP\/1\.1 504 /);
     await held.leave();
     assert.equal(application.seen.filter(({ url }) => url === '/second').length, 1);
   });
