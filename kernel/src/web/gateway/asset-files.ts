@@ -8,7 +8,14 @@ export interface AssetFile {
   readonly type: string;
   /** A quoted hash of the content. */
   readonly etag: string;
+  /** The same for everybody who asks: not to be changed. */
   readonly body: Buffer;
+}
+
+/** What is known of a file, good for as long as the file stays what it was. */
+interface Kept {
+  readonly version: string;
+  readonly file: Promise<AssetFile>;
 }
 
 const types: Readonly<Record<string, string>> = {
@@ -31,9 +38,14 @@ const step = /^[A-Za-z0-9_@][A-Za-z0-9_@.-]{0,127}$/;
 const maxSteps = 8;
 const maxBytes = 64 * 1024 * 1024;
 
-/** The files of one directory, for everybody. Links that lead out of it lead nowhere. */
+/**
+ * The files of one directory, for everybody. Links that lead out of it lead
+ * nowhere. Each is read once and kept until it changes, however many ask.
+ */
 export class AssetFiles {
   readonly #root: string;
+  /** By what a file is really called: there are no more than the directory has. */
+  readonly #kept = new Map<string, Kept>();
 
   /** `root`: a `file:` URL. */
   constructor(root: URL) {
@@ -51,10 +63,42 @@ export class AssetFiles {
       if (!file.startsWith(root + sep)) return undefined;
       const found = await stat(file);
       if (!found.isFile() || found.size > maxBytes) return undefined;
-      const body = await readFile(file);
-      return { type, etag: `"${createHash('sha256').update(body).digest('base64url')}"`, body };
+      return await this.#keep(file, type, [found.ino, found.size, found.mtimeMs].join(' '));
     } catch {
       return undefined;
     }
   }
+
+  #keep(path: string, type: string, version: string): Promise<AssetFile> {
+    const known = this.#kept.get(path);
+    if (known?.version === version) return known.file;
+    const file = load(path, type);
+    this.#kept.set(path, { version, file });
+    file.catch(() => {
+      if (this.#kept.get(path)?.file === file) this.#kept.delete(path);
+    });
+    return file;
+  }
+}
+
+async function load(path: string, type: string): Promise<AssetFile> {
+  const body = await readFile(path);
+  return { type, etag: `"${createHash('sha256').update(body).digest('base64url')}"`, body };
+}
+
+/** As much of a file as waits for one browser that does not take it. */
+const pieceBytes = 65_536;
+
+/** A file for one browser: views of what is kept, each when the one before has gone. */
+export function streamOf({ body }: AssetFile): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (at < body.length) controller.enqueue(body.subarray(at, (at += pieceBytes)));
+        if (at >= body.length) controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }

@@ -1,7 +1,7 @@
 import { PosternError, type Plugin, type WebModule } from '@postern/plugin-sdk';
 import { html, Html, layout, loginPath, pageHeaders, readCookie, sessionCookie } from '../pages/index.js';
 import type { WebSessions } from '../sessions/index.js';
-import { AssetFiles } from './asset-files.js';
+import { AssetFiles, streamOf } from './asset-files.js';
 import { readResourcePath, resourcePath, type ResourcePath } from './resource-path.js';
 
 export interface PluginPagesOptions {
@@ -54,8 +54,8 @@ export class PluginPages {
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     };
     if (request.headers.get('if-none-match') === file.etag) return new Response(null, { status: 304, headers });
-    const body = request.method === 'HEAD' ? null : new Uint8Array(file.body);
-    return new Response(body, { headers });
+    const body = request.method === 'HEAD' ? null : streamOf(file);
+    return new Response(body, { headers: { ...headers, 'content-length': String(file.body.length) } });
   }
 
   async #page(
