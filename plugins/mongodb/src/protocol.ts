@@ -59,6 +59,9 @@ export function classesOf(command: string): readonly CommandClass[] {
   return more ? [classOf(command), more] : [classOf(command)];
 }
 
+/** What a command does under another name than its own, so that whoever is denied that does not get there by this. */
+const contained: ReadonlyMap<string, readonly string[]> = new Map([['bulkWrite', ['insert', 'update', 'delete']]]);
+
 /** A command's name in every spelling by which servers know it. */
 export function spellingsOf(command: string): readonly string[] {
   const name = newNames.get(command) ?? command;
@@ -156,6 +159,9 @@ const namesClass = (commands: readonly string[], { class: kind }: MongodbAsk): b
 const namesCommand = (commands: readonly string[], { command }: MongodbAsk): boolean =>
   command !== undefined && spellingsOf(command).some((spelling) => matchesAny(commands, spelling));
 
+const containsDenied = (commands: readonly string[], { command = '' }: MongodbAsk): boolean =>
+  contained.get(command)?.some((name) => matchesAny(commands, name)) ?? false;
+
 /** Whoever may use a command by its name may not do with it what it does not do by nature, such as writing by `aggregate`. */
 const isNatural = ({ command, class: kind }: MongodbAsk): boolean =>
   kind === undefined || (command !== undefined && classesOf(command).includes(kind));
@@ -179,6 +185,7 @@ const forbids = (denied: MongodbAccess, wanted: MongodbAsk): boolean =>
   (wanted.user !== undefined && matchesAny(denied.users, wanted.user)) ||
   namesClass(denied.commands, wanted) ||
   namesCommand(denied.commands, wanted) ||
+  containsDenied(denied.commands, wanted) ||
   namesPlace(denied, wanted);
 
 const sequence = field.public(

@@ -50,6 +50,16 @@ describe('attacks by what a MongoDB command means', function () {
       deny: { commands: ['deleteIndexes'] },
       body: shop({ dropIndexes: 'a', index: '*' }),
     },
+    ...Object.fromEntries(
+      ['insert', 'update', 'delete'].map((name): [string, Attack] => [
+        `uses bulkWrite where ${name} is denied`,
+        {
+          allow: { ...writer, databases: ['*'] },
+          deny: { commands: [name] },
+          body: { bulkWrite: 1, $db: 'admin', ops: [{ [name]: 0 }], nsInfo: [{ ns: 'shop.a' }] },
+        },
+      ]),
+    ),
     'reads a denied time series by the name of its buckets': {
       allow: everything,
       deny: { collections: ['shop.secret'] },
@@ -166,6 +176,7 @@ describe('attacks by what a MongoDB command means', function () {
     ['the removal of a user of the database', { ...writer, commands: ['@administer'] }, shop({ dropUser: 'eve' })],
     ['what drivers say about their sessions', { ...reader, commands: [] }, { endSessions: [], $db: 'admin' }],
     ['what mongosh asks first', { ...reader, commands: [] }, { buildInfo: 1, $db: 'admin' }],
+    ['bulkWrite by its name', { ...writer, commands: ['bulkWrite'] }, { bulkWrite: 1, $db: 'admin', ops: [{ delete: 0, filter: {} }], nsInfo: [{ ns: 'shop.a' }] }], // prettier-ignore
     ['a time series', writer, shop({ find: 'system.buckets.a' })],
   ];
   for (const [name, allow, body] of harmless)
