@@ -14,8 +14,11 @@ export interface ClientTapOptions {
   readonly responses: ResponseReader;
   readonly statements: PreparedStatements;
   readonly maxStatementBytes: number;
-  /** Tells the client something in the server's place, when no answer of the server is missing. */
-  reply(packet: Buffer): void;
+  /**
+   * Tells the client something in the server's place, when no answer of the server is missing. Nothing more is read
+   * before it resolves: whoever asks for what is denied, and reads no answers, would have us keep them.
+   */
+  reply(packet: Buffer): Promise<void>;
   /** Becomes another user at the database; resolves with what the client is told. */
   changeUser(payload: Buffer, sequence: number): Promise<Buffer>;
 }
@@ -143,14 +146,14 @@ export class ClientTap {
     return head.toString('utf8', 1, this.options.maxStatementBytes);
   }
 
-  #deny(cause: unknown, { sequence, length }: SeenPayload): void {
+  #deny(cause: unknown, { sequence, length }: SeenPayload): Promise<void> {
     const { responses } = this.options;
     const deniable = PosternError.is(cause) && (cause.code === 'access_denied' || cause.code === 'invalid_argument');
     // The beginning has gone on, or an earlier command is not answered yet: there is no place for an answer.
     if (!deniable || this.#start === undefined || !responses.idle || length === 0) throw cause;
     this.#drop();
     const error = { number: 1044, state: '42000', message: cause.publicMessage };
-    this.options.reply(encodePacket(sequence + 1, errorPayload(error)));
+    return this.options.reply(encodePacket(sequence + 1, errorPayload(error)));
   }
 
   async #changeUser(seen: SeenPayload): Promise<void> {
@@ -158,7 +161,7 @@ export class ClientTap {
     if (this.#start === undefined || !responses.idle || seen.length > this.options.maxStatementBytes)
       throw PosternError.public('protocol_violation', 'a change of user must be sent by itself');
     this.#drop();
-    this.options.reply(await this.options.changeUser(Buffer.from(seen.head), seen.sequence));
+    await this.options.reply(await this.options.changeUser(Buffer.from(seen.head), seen.sequence));
   }
 
   /** Takes the command that has just ended out of what goes on. */

@@ -25,7 +25,8 @@ export interface ConversationOptions {
   readonly grant: Grant<Mysql>;
   readonly recording: Recording;
   readonly upstream: Upstream;
-  reply(packet: Buffer): void;
+  /** Tells the client something in the server's place; resolves once the client takes more. */
+  reply(packet: Buffer): Promise<void>;
 }
 
 /** What client and server say to each other once both are logged in. */

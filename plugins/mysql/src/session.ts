@@ -133,7 +133,7 @@ export class MysqlSession implements Session<Mysql> {
       grant,
       recording,
       upstream,
-      reply: (packet) => void client.stream.write(packet),
+      reply: (packet) => write(client.stream, packet),
     });
     await write(client.stream, this.#welcome(upstream));
     this.#conversation = conversation;
