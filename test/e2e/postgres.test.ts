@@ -151,7 +151,10 @@ describe('psql through a cluster', function () {
       ['queries'],
     );
     const { auditLog, authorities } = site.cluster.running.state;
-    const report = await verifyLog({ directory: auditLog.directory, keys: [parseVerifierKey(authorities.auditVerifier)] });
+    const report = await verifyLog({
+      directory: auditLog.directory,
+      keys: [parseVerifierKey(authorities.auditVerifier)],
+    });
     assert.equal(report.ok, true, JSON.stringify(report));
   });
 

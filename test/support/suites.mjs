@@ -48,6 +48,8 @@ export function suites(scratch) {
         args: [
           'node_modules/mocha/bin/mocha.js',
           ...['--config', config, '--reporter', 'test/support/reporter.cjs', '--retries', '1'],
+          // What a test leaves open is its failure, by test/hooks.ts; the run does not wait for it.
+          '--exit',
         ],
         env: { POSTERN_MOCHA_REPORT: join(scratch, `${name}.json`) },
       };

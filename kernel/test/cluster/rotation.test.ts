@@ -35,7 +35,7 @@ describe('the rotation of an authority of a cluster', function () {
     const stream = tls.connect({ socket, servername: hostname, ca, minVersion: 'TLSv1.3' });
     const said = await new Promise<string>((resolve) => {
       stream.once('secureConnect', () => resolve('believed'));
-      stream.once('error', (cause) => resolve(cause.message));
+      stream.once('error', (cause: Error) => resolve(cause.message));
     });
     stream.destroy();
     return said;

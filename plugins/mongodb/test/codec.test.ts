@@ -95,7 +95,8 @@ describe('messages of MongoDB', () => {
         }
   });
 
-  it('are refused or understood after any damage', () => {
+  it('are refused or understood after any damage', function () {
+    this.timeout(300_000);
     const runs = process.env['POSTERN_TEST_FULL'] === '1' ? 200_000 : 3000;
     fc.assert(
       fc.property(
