@@ -17,7 +17,8 @@ export type BodyFraming =
 /**
  * How a request's body is framed. Refuses what makes request smuggling: both
  * Content-Length and Transfer-Encoding, either of them twice or as a list,
- * codings other than `chunked`, and chunks in HTTP/1.0.
+ * codings other than `chunked`, chunks in HTTP/1.0, and either of them spelled
+ * with `_`, which frames a body for some readers and none for others.
  */
 export function requestFraming({ version, fields }: RequestHead): BodyFraming {
   return declaredFraming(version, fields) ?? { kind: 'none' };
@@ -25,13 +26,17 @@ export function requestFraming({ version, fields }: RequestHead): BodyFraming {
 
 /** How the body of the response to a request of this method is framed. */
 export function responseFraming({ version, status, fields }: ResponseHead, method: string): BodyFraming {
-  if (status === 101) return { kind: 'switch' };
+  if (status === 101) {
+    assureSpelling(fields);
+    return { kind: 'switch' };
+  }
   const declared = declaredFraming(version, fields);
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return { kind: 'none' };
   return declared ?? { kind: 'close' };
 }
 
 function declaredFraming(version: '1.0' | '1.1', fields: HeaderFields): BodyFraming | undefined {
+  assureSpelling(fields);
   const codings = fields.all('transfer-encoding');
   const lengths = fields.all('content-length');
   if (codings.length > 0 && lengths.length > 0)
@@ -42,6 +47,12 @@ function declaredFraming(version: '1.0' | '1.1', fields: HeaderFields): BodyFram
   if (coding !== undefined) return codedFraming(version, coding);
   const [length] = lengths;
   return length === undefined ? undefined : { kind: 'length', length: readLength(length) };
+}
+
+function assureSpelling(fields: HeaderFields): void {
+  for (const { name } of fields)
+    if (/^(?:content_length|transfer_encoding)$/i.test(name))
+      throw new HttpRefusal(400, `${name} is not spelled with _`);
 }
 
 function codedFraming(version: '1.0' | '1.1', coding: string): BodyFraming {

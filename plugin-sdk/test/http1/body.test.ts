@@ -31,6 +31,8 @@ describe('the framing of a request', () => {
     ['CL.TE', [field('Content-Length', '4'), field('Transfer-Encoding', 'chunked')]],
     ['TE.CL', [field('Transfer-Encoding', 'chunked'), field('Content-Length', '4')]],
     ['CL_TE with an underscore', [field('Content_Length', '4'), field('Transfer-Encoding', 'chunked')]],
+    ['a length spelled with an underscore', [field('Content_Length', '4')]],
+    ['a coding spelled with an underscore', [field('TRANSFER_ENCODING', 'chunked')]],
     ['TE.TE', [field('Transfer-Encoding', 'chunked'), field('Transfer-Encoding', 'identity')]],
     ['CL.CL', [field('Content-Length', '4'), field('Content-Length', '5')]],
     ['CL.CL, the same', [field('Content-Length', '4'), field('Content-Length', '4')]],
@@ -63,6 +65,12 @@ describe('the framing of a response', () => {
     assert.deepEqual(response('100 Continue'), { kind: 'none' });
     assert.deepEqual(response('101 Switching Protocols'), { kind: 'switch' });
     assert.deepEqual(response('200 OK'), { kind: 'close' });
+  });
+
+  it('spelled with an underscore is refused, whatever the status', () => {
+    for (const status of ['200 OK', '204 No Content', '304 Not Modified', '101 Switching Protocols'])
+      for (const name of ['Content_Length: 5', 'transfer_encoding: chunked'])
+        assert.throws(() => response(`${status}\r\n${name}`), HttpRefusal);
   });
 
   it('of two kinds is refused, whatever the method', () => {

@@ -146,6 +146,9 @@ function wrongWith({ statusCode = 0, headers, rawHeaders }: IncomingMessage): st
   const codings = headers['transfer-encoding'];
   if (statusCode < 200 || statusCode > 599) return `its status is ${statusCode}`;
   if (codings !== undefined && codings.toLowerCase() !== 'chunked') return 'its transfer coding is unknown';
-  const lengths = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length');
+  const names = rawHeaders.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase());
+  if (names.some((name) => name === 'content_length' || name === 'transfer_encoding'))
+    return 'it spells its framing with an underscore';
+  const lengths = names.filter((name) => name === 'content-length');
   return lengths.length > 1 ? 'it states two lengths' : undefined;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { Application } from './support/application.js';
-import { open, say } from './support/stand.js';
+import { open, say, tell } from './support/stand.js';
 
 describe('an application that lies', () => {
   let application: Application;
@@ -86,6 +86,20 @@ describe('an application that lies', () => {
       assert.ok(host.events.some(({ type }) => type === 'session.end'));
       assert.ok(host.dialled.every(({ stream }) => stream.destroyed));
     });
+
+  const post = 'POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab';
+  for (const [way, request] of [
+    ['without a body', get],
+    ['with a body', post],
+  ] as const)
+    for (const field of ['Content_Length: 2', 'transfer_encoding: chunked'])
+      it(`attack: ${field} in the answer to a request ${way}`, async () => {
+        application.lie = (socket) =>
+          socket.end(`HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n${field}\r\nConnection: close\r\n\r\nok`);
+        const { text } = await tell(application.spec, [request], { config: { keep_alive_seconds: 1 } });
+        assert.match(text, /^HTTP\/1\.1 502 /);
+        assert.ok(!/_/.test(text), text);
+      });
 
   const breaks: readonly (readonly [string, string, RegExp])[] = [
     ['a length that never comes', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello', /Length/i],

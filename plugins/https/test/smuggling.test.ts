@@ -40,6 +40,13 @@ describe('what is no proper HTTP', () => {
       `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent_Length: 6\r\n\r\nhello`,
       400,
     ],
+    ['a length in an underscore alone', `POST / HTTP/1.1\r\nHost: x\r\nContent_Length: 5\r\n\r\nhello`, 400],
+    [
+      'a coding in an underscore alone',
+      `POST / HTTP/1.1\r\nHost: x\r\nTransfer_Encoding: chunked\r\n\r\n0\r\n\r\n${inner}`,
+      400,
+    ],
+    ['a length of nothing in an underscore', `GET / HTTP/1.1\r\nHost: x\r\nContent_Length: 0\r\n\r\n${inner}`, 400],
     ['a list of lengths', `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5, 5\r\n\r\nhello`, 400],
     ['a length with a sign', `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello`, 400],
     ['a negative length', `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n`, 400],
