@@ -73,6 +73,17 @@ describe('a request', () => {
     'X-Original-URL: /admin',
     'X-Rewrite-URL: /admin',
     'Via: forged',
+    'X-authentik-username: root',
+    'SM_USER: root',
+    'sm-universalid: root',
+    'OIDC_CLAIM_email: root',
+    'OIDC-Claim-Sub: root',
+    'X-Auth-User: root',
+    'X_Auth_Email: root',
+    'X-Pomerium-Claim-Email: root',
+    'X-Token-Subject: root',
+    'X-User-Id: 0',
+    'X_USER_ROLES: admins',
     'True-Client-IP: 10.0.0.1',
   ];
   for (const header of forged)
