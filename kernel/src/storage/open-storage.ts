@@ -83,6 +83,7 @@ function closing(store: ClusterStore, then: () => void): ClusterStore {
     get health() {
       return store.health;
     },
+    patienceMs: store.patienceMs,
     get: (key) => store.get(key),
     range: (prefix, options) => store.range(prefix, options),
     commit: (commit) => store.commit(commit),

@@ -57,6 +57,9 @@ export interface RangeOptions {
  *   answer was lost: read again before you decide what it means.
  */
 export interface Store extends AsyncDisposable {
+  /** How long whoever follows the store waits for it when it is away. Absent: not at all. */
+  readonly patienceMs?: number | undefined;
+
   get(key: string): Promise<Entry | undefined>;
 
   /** The entries whose keys begin with `prefix`, in key order. The empty prefix is every key. */

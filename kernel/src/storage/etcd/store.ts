@@ -26,7 +26,7 @@ export class EtcdStore implements Store {
   readonly #commits: Commits;
   readonly #now: () => Date;
   readonly #admission = new Admission();
-  readonly #patienceMs: number;
+  readonly patienceMs: number;
   readonly #outage: Outage;
   readonly #closing = new AbortController();
   readonly #pulse: NodeJS.Timeout;
@@ -43,8 +43,8 @@ export class EtcdStore implements Store {
     this.#gateway = gateway;
     this.#keys = new KeySpace(options.prefix);
     this.#now = options.now ?? (() => new Date());
-    this.#patienceMs = options.patienceMs ?? 120_000;
-    this.#outage = new Outage(this.#patienceMs);
+    this.patienceMs = options.patienceMs ?? 120_000;
+    this.#outage = new Outage(this.patienceMs);
     const { leaseGraceSeconds = 2 } = options;
     this.#commits = new Commits({ gateway, keys: this.#keys, now: this.#now, leaseGraceSeconds });
     this.#pulse = setInterval(() => {
@@ -122,7 +122,7 @@ export class EtcdStore implements Store {
     checkPrefix(prefix);
     checkRevision(since);
     // Besides that of all: others may be answered where this one is told nothing.
-    const at = { cursor: since, outage: new Outage(this.#patienceMs) };
+    const at = { cursor: since, outage: new Outage(this.patienceMs) };
     while (!signal.aborted) {
       this.#assertOpen();
       const { signal: streams } = this.#streams;
@@ -211,7 +211,7 @@ export class EtcdStore implements Store {
     let timer: NodeJS.Timeout | undefined;
     try {
       for await (const { revision, changes } of feed({ ...this.#reading, prefix, since: at.cursor, signal })) {
-        timer ??= setTimeout(() => aging.abort(), this.#patienceMs / 2).unref();
+        timer ??= setTimeout(() => aging.abort(), this.patienceMs / 2).unref();
         if (signal.aborted) return;
         this.#outage.over();
         at.outage.over();

@@ -24,6 +24,7 @@ const retryMs = 250;
  * for certificates.
  */
 export class PostgresStore implements Store {
+  readonly patienceMs: number;
   readonly #pool: Pool;
   readonly #tables: PostgresTables;
   readonly #now: () => Date;
@@ -39,7 +40,8 @@ export class PostgresStore implements Store {
     this.#pool = pool;
     this.#tables = new PostgresTables(options.schema);
     this.#now = options.now ?? (() => new Date());
-    this.#outage = new Outage(options.patienceMs ?? 120_000);
+    this.patienceMs = options.patienceMs ?? 120_000;
+    this.#outage = new Outage(this.patienceMs);
     const shared = { tables: this.#tables, queries: pool, watchers: this.#watchers, outage: this.#outage, head };
     this.#tail = new Tail({ ...options, ...shared });
     this.#keeper = setInterval(() => this.#keep(options), options.sweepIntervalMs ?? 1_000).unref();
