@@ -16,7 +16,8 @@ const said = [
   `GET /a/b?c=d HTTP/1.1\r\nHost: x\r\n${identity}Accept: text/html\r\n\r\n`,
   `POST /a HTTP/1.1\r\nHost: x\r\n${identity}Content-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\nHost: x\r\n\r\n`,
   `PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n${identity}\r\n5;x=y\r\nhello\r\n0\r\nX-Sum: ab\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n`,
-  `GET /a HTTP/1.0\r\nConnection: keep-alive\r\n${identity}\r\nHEAD /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+  // No HEAD: what is refused is no request in the log, so that the order of methods would not be that of answers.
+  `GET /a HTTP/1.0\r\nConnection: keep-alive\r\n${identity}\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
   `${handshake}\x81\x82\0\0\0\0hi`,
 ];
 const answers = [
