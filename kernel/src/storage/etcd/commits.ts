@@ -41,6 +41,7 @@ export class Commits {
     const { gateway, keys, now } = this.options;
     const { check = [], put = [], delete: remove = [] } = commit;
     const success = [
+      ...this.#leased(commit).map((key) => ({ request_range: { key: keys.key(key), keys_only: true } })),
       ...remove.map((key) => ({ request_delete_range: { key: keys.key(key) } })),
       ...put.map((write) => ({ request_put: this.#put(write, leases) })),
     ];
@@ -52,7 +53,10 @@ export class Commits {
     for (let attempt = 1; attempt <= attempts; attempt++) {
       const compare = this.#compares(check, expired, time).slice(0, mostOperations);
       const answer = await gateway.call<TxnAnswer>('/v3/kv/txn', { compare, success, failure }, 'once');
-      if (answer.succeeded === true) return Number(answer.header.revision);
+      if (answer.succeeded === true) {
+        this.#releaseReplaced(answer);
+        return Number(answer.header.revision);
+      }
       this.#explain(check, answer, { time, expired });
     }
     throw new PosternError('conflict', `key ${JSON.stringify(check[0]?.key)} is written again and again`);
@@ -114,6 +118,27 @@ export class Commits {
       return [time, ID] as const;
     });
     return new Map(await Promise.all(granted));
+  }
+
+  /** Keys whose leases may end with the commit: as many as there is room for. Those of the others end by themselves. */
+  #leased({ put = [], delete: remove = [] }: Commit): readonly string[] {
+    const leased = [...put.filter(({ expires }) => expires), ...remove.map((key) => ({ key }))];
+    return leased.slice(0, mostOperations - put.length - remove.length).map(({ key }) => key);
+  }
+
+  /** Leases of one commit may be shared, and are never given to another: what has lost its last key gets none again. */
+  #releaseReplaced({ responses = [] }: TxnAnswer): void {
+    const leases = responses.flatMap(({ response_range }) => response_range?.kvs?.[0]?.lease ?? []);
+    for (const ID of new Set(leases)) {
+      if (ID === '0') continue;
+      const about = this.options.gateway.call<{ keys?: readonly string[] }>('/v3/lease/timetolive', { ID, keys: true });
+      about.then(
+        ({ keys = [] }) => {
+          if (keys.length === 0) this.#revoke(ID);
+        },
+        () => {},
+      );
+    }
   }
 
   /** Nobody waits for it: a lease that stays ends by itself. */
