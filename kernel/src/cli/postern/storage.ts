@@ -176,4 +176,4 @@ async function* backupPages(file: string): AsyncGenerator<readonly Entry[], void
 const isEntry = (read: BackupHeader | Entry): read is Entry => 'key' in read;
 
 const describe = ({ entries, expiring, sha256 }: Digest): string =>
-  `${entries} entries (SHA-256 ${sha256}) and ${expiring} that expire`;
+  `${entries} entries (SHA-256 ${sha256}) and ${expiring.size} that expire`;
