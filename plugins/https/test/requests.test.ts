@@ -73,20 +73,11 @@ describe('a request', () => {
     'X-Original-URL: /admin',
     'X-Rewrite-URL: /admin',
     'Via: forged',
-    'X-authentik-username: root',
-    'SM_USER: root',
-    'sm-universalid: root',
-    'OIDC_CLAIM_email: root',
-    'OIDC-Claim-Sub: root',
-    'X-Auth-User: root',
-    'X_Auth_Email: root',
-    'X-Pomerium-Claim-Email: root',
-    'X-Token-Subject: root',
-    'X-User-Id: 0',
-    'X_USER_ROLES: admins',
     'True-Client-IP: 10.0.0.1',
   ];
-  for (const header of forged)
+  const common =
+    'X-authentik-username SM_USER sm-universalid OIDC_CLAIM_email OIDC-Claim-Sub X-Auth-User X_Auth_Email X-Pomerium-Claim-Email X-Token-Subject X-User-Id X_USER_ROLES';
+  for (const header of [...forged, ...common.split(' ').map((name) => `${name}: forged`)])
     it(`attack: forged identity: ${header}`, async () => {
       await say(application.spec, [get('/', `${header}\r\n`)]);
       const text = JSON.stringify(last().rawHeaders);
