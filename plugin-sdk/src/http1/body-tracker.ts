@@ -11,8 +11,11 @@ const maxTrailers = 8192;
 type State = 'size' | 'data' | 'data-cr' | 'data-lf' | 'trailers' | 'done';
 
 export interface BodyTrackerOptions {
-  /** Fields behind a chunked body; refused unless told otherwise, since few read them and fewer check them. */
-  readonly trailers?: boolean;
+  /**
+   * Fields behind a chunked body; refused unless told otherwise, since few read
+   * them and fewer check them. `apart`: `take` stops before them once.
+   */
+  readonly trailers?: boolean | 'apart';
 }
 
 /**
@@ -54,6 +57,11 @@ export class BodyTracker {
     return this.#state === 'size' && this.#line === '';
   }
 
+  /** True behind the last chunk of a chunked body, until the empty line behind its trailers has come. */
+  get trailing(): boolean {
+    return this.#state === 'trailers';
+  }
+
   /** True where the end of the stream is a proper end of this body. */
   get mayEnd(): boolean {
     return this.done || this.framing.kind === 'close' || this.framing.kind === 'switch';
@@ -62,7 +70,8 @@ export class BodyTracker {
   /** Takes bytes from `start` on, and answers where in the chunk the body ended: its length where it goes on. */
   take(chunk: Buffer, start = 0): number {
     let at = start;
-    while (at < chunk.length && this.#state !== 'done') at = this.#step(chunk, at);
+    const apart = this.options.trailers === 'apart' && !this.trailing;
+    while (at < chunk.length && this.#state !== 'done' && !(apart && this.trailing)) at = this.#step(chunk, at);
     return at;
   }
 
@@ -118,7 +127,8 @@ export class BodyTracker {
       return;
     }
     this.#trailers += line.length;
-    if (this.options.trailers !== true) throw new HttpRefusal(400, 'fields stand behind the body');
+    if (this.options.trailers === undefined || this.options.trailers === false)
+      throw new HttpRefusal(400, 'fields stand behind the body');
     if (this.#trailers > maxTrailers || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/.test(line))
       throw new HttpRefusal(400, 'a field behind the body is not one');
   }

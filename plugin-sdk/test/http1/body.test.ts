@@ -126,6 +126,22 @@ describe('a body', () => {
     assert.deepEqual([end, tracker.done, tracker.mayEnd], [8, false, true]);
   });
 
+  it('stops before the fields behind it where they are wanted apart, wherever it is cut', () => {
+    const [body, behind] = ['1\r\na\r\n0\r\n', 'Checksum: x\r\n\r\n'];
+    for (let cut = 0; cut <= body.length + behind.length; cut += 1) {
+      const tracker = new BodyTracker(chunked, { trailers: 'apart' });
+      let fields = '';
+      for (const piece of [`${body}${behind}`.slice(0, cut), `${body}${behind}NEXT`.slice(cut)])
+        for (let at = 0; at < piece.length && !tracker.done;) {
+          const { trailing } = tracker;
+          const end = tracker.take(bytes(piece), at);
+          if (trailing) fields += piece.slice(at, end);
+          at = end;
+        }
+      assert.deepEqual([tracker.done, fields], [true, behind], `cut at ${cut}`);
+    }
+  });
+
   it('may have fields behind it where that is allowed', () => {
     const text = '1\r\na\r\n0\r\nChecksum: x\r\n\r\n';
     for (let cut = 0; cut <= text.length; cut += 1) assert.equal(follow(chunked, text, cut, true).end, text.length);

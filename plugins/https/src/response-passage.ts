@@ -9,7 +9,7 @@ import {
   type ResponseHead,
 } from '@postern/plugin-sdk/http1';
 import type { ClientGate } from './client-gate.js';
-import { responseFields, type Places } from './forwarded-headers.js';
+import { responseFields, trailerFields, type Places } from './forwarded-headers.js';
 import { improper, NoResponse } from './no-response.js';
 import type { Receiver, UpstreamConnection } from './upstream-connection.js';
 import type { UpstreamConnections } from './upstream-connections.js';
@@ -18,6 +18,16 @@ const maxHeadBytes = 16_384;
 /** Interim responses are not passed on; whoever sends more than these means no good. */
 const maxInterim = 16;
 const lastChunk = Buffer.from('0\r\n\r\n');
+
+/** Fields behind a body and the empty line, without what may not stand there. */
+function encodeTrailers(sent: string): Buffer {
+  const raw = sent
+    .split('\r\n')
+    .slice(0, -2)
+    .flatMap((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]);
+  const lines = trailerFields(raw).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`${lines.join('')}\r\n`, 'latin1');
+}
 
 /** How a response ended. */
 export interface Answered {
@@ -62,6 +72,8 @@ export class ResponsePassage implements Receiver {
   #body: BodyTracker | undefined;
   /** A body that only the end of the connection ends: the client is sent chunks instead. */
   #chunked = false;
+  /** Fields behind the body, as they were sent. */
+  #trailers = '';
   #keep = false;
   /** What the client has not been sent yet. */
   #out: Buffer[] = [];
@@ -155,7 +167,7 @@ export class ResponsePassage implements Receiver {
       !connection.includes('close') &&
       (version === '1.1' || connection.includes('keep-alive'));
     this.#chunked = framing.kind === 'close';
-    this.#body = new BodyTracker(framing, { trailers: true });
+    this.#body = new BodyTracker(framing, { trailers: 'apart' });
     const fields = responseFields(head.fields, places)
       .without((name) => name === 'content-length' && (status === 204 || framing.kind === 'chunked'))
       .with(
@@ -168,10 +180,19 @@ export class ResponsePassage implements Receiver {
   }
 
   #inBody(body: BodyTracker, chunk: Buffer, at: number): number {
+    if (body.trailing) return this.#inTrailers(body, chunk, at);
     const end = body.take(chunk, at);
     if (this.#chunked) this.#out.push(Buffer.from(`${(end - at).toString(16)}\r\n`));
     this.#out.push(at === 0 && end === chunk.length ? chunk : chunk.subarray(at, end));
     if (this.#chunked) this.#out.push(Buffer.from('\r\n'));
+    return end;
+  }
+
+  /** The tracker has set a limit to them. */
+  #inTrailers(body: BodyTracker, chunk: Buffer, at: number): number {
+    const end = body.take(chunk, at);
+    this.#trailers += chunk.toString('latin1', at, end);
+    if (body.done) this.#out.push(encodeTrailers(this.#trailers));
     return end;
   }
 

@@ -101,6 +101,25 @@ describe('an application that lies', () => {
         assert.ok(!/_/.test(text), text);
       });
 
+  const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const behind =
+    '0\r\nSet-Cookie: a=1\r\nX-Sum: abc\r\nContent_Type: text/html\r\nHost: y\r\nX-Forwarded-For: z\r\n\r\n';
+  for (const [way, request] of [
+    ['without a body', get],
+    ['with a body', post],
+  ] as const)
+    for (const cut of [0, 3, 12, 30, behind.length - 1])
+      it(`attack: fields that belong before the body stand behind it, cut at ${cut}, for a request ${way}`, async () => {
+        application.lie = (socket) => {
+          socket.setNoDelay().write(`${head}2\r\nok\r\n${behind.slice(0, cut)}`);
+          setTimeout(() => socket.write(behind.slice(cut)), 20);
+        };
+        const held = await open(application.spec);
+        held.client.write(request);
+        await held.until(/\r\n\r\n2\r\nok\r\n0\r\nX-Sum: abc\r\n\r\n$/);
+        await held.leave();
+      });
+
   const breaks: readonly (readonly [string, string, RegExp])[] = [
     ['a length that never comes', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello', /Length/i],
     ['chunks that break off', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', /chunked/i],
