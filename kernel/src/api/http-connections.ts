@@ -47,6 +47,11 @@ export class HttpConnections implements Disposable {
     this.#wait(socket);
   }
 
+  /** How many requests a connection has. */
+  requestsOf(socket: net.Socket): number {
+    return this.#busy.get(socket) ?? 0;
+  }
+
   /** All of them, as they are now. */
   [Symbol.iterator](): Iterator<net.Socket> {
     return [...this.#idle.keys(), ...this.#busy.keys()].values();

@@ -4,6 +4,7 @@ import type net from 'node:net';
 import type tls from 'node:tls';
 import type { X509Certificate } from 'node:crypto';
 import { getRequestListener } from '@hono/node-server';
+import { bytesGone } from './bytes-gone.js';
 import { HttpConnections, type HttpConnectionLimits } from './http-connections.js';
 import { watchClient, type SlowClientLimits } from './slow-client.js';
 
@@ -118,10 +119,13 @@ export class TlsListener implements AsyncDisposable {
     if ('stream' in request) {
       const { stream } = request;
       // What one stream has brought is not told: its body has to be here at the first look.
-      const exchange = { response, waiting, received: () => 0, isComplete: () => hasEnded(stream) };
+      // Nor is what one stream has taken, beyond what its length says, unless it is alone.
+      const taken = (): number => (this.#connections.requestsOf(raw) === 1 ? bytesGone(raw) : 0);
+      const exchange = { response, waiting, taken, received: () => 0, isComplete: () => hasEnded(stream) };
       watchClient(exchange, this.#limits, () => stream.close(http2.constants.NGHTTP2_CANCEL));
     } else {
-      const exchange = { response, waiting, received: () => raw.bytesRead, isComplete: () => request.complete };
+      const [received, taken] = [() => raw.bytesRead, () => bytesGone(raw)];
+      const exchange = { response, waiting, received, taken, isComplete: () => request.complete };
       watchClient(exchange, this.#limits, () => raw.destroy());
     }
   }

@@ -10,6 +10,8 @@ export interface Exchange {
   waiting(): number;
   /** Bytes of the client so far. */
   received(): number;
+  /** Bytes to the client so far, as far as they are known: those that have gone, not those that wait. */
+  taken(): number;
 }
 
 export interface SlowClientLimits {
@@ -29,17 +31,24 @@ const maxQuiet = 5;
  */
 export function watchClient(exchange: Exchange, { stallMs, stallBytes }: SlowClientLimits, cut: () => void): void {
   const { response } = exchange;
-  let [before, quiet, owed] = [exchange.received(), 0, false];
+  let [before, quiet] = [exchange.received(), 0];
+  let [taken, owed, drained] = [exchange.taken(), 0, false];
+  /** Nothing of what was owed at the look before has gone since. */
+  const takesNothing = (): boolean => {
+    const now = { taken: exchange.taken(), owed: response.writableLength };
+    const stands = owed > 0 && now.owed >= owed && now.taken <= taken && !drained;
+    [taken, owed, drained] = [now.taken, now.owed, false];
+    return stands;
+  };
   const timer = setInterval(() => {
     const came = exchange.received() - before;
     before += came;
     const isComing = !exchange.isComplete();
     quiet = isComing && came === 0 ? quiet + 1 : 0;
     const bodyIsSlow = isComing && exchange.waiting() === 0 && came < stallBytes;
-    const answerIsSlow = owed && response.writableLength > 0;
-    owed = response.writableLength > 0;
+    const answerIsSlow = takesNothing();
     if (bodyIsSlow || answerIsSlow || quiet >= maxQuiet) cut();
   }, stallMs).unref();
-  response.on('drain', () => (owed = false));
+  response.on('drain', () => (drained = true));
   response.once('close', () => clearInterval(timer));
 }

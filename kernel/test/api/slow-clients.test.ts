@@ -1,12 +1,73 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
 import tls from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../../../test/support/cluster.js';
 import { TlsListener } from '../../src/api/http-listener.js';
+import { watchClient } from '../../src/api/slow-client.js';
 import { TestAuthority } from '../tunnels/test-authority.js';
+
+describe('the watch over a client', () => {
+  const watched = (taken: () => number, owed: () => number) =>
+    new Promise<string>((resolve) => {
+      const response = Object.assign(new EventEmitter(), {});
+      Object.defineProperty(response, 'writableLength', { get: owed });
+      const exchange = { response: response as unknown as ServerResponse, isComplete: () => true };
+      let looks = 0;
+      const end = (how: string): void => {
+        response.emit('close');
+        resolve(how);
+      };
+      const look = (): number => {
+        looks += 1;
+        if (looks === 20) setImmediate(end, 'left alone');
+        return taken();
+      };
+      const more = { waiting: () => 0, received: () => 0, taken: look };
+      watchClient({ ...exchange, ...more }, { stallMs: 5, stallBytes: 4096 }, () => end('cut'));
+    });
+
+  it('leaves one alone that takes a few bytes of an answer between two looks', async () => {
+    let [taken, owed] = [0, 1_000_000];
+    assert.equal(
+      await watched(
+        () => (taken += 1000),
+        () => owed,
+      ),
+      'left alone',
+    );
+    assert.equal(
+      await watched(
+        () => 0,
+        () => (owed -= 1000),
+      ),
+      'left alone',
+    );
+  });
+
+  it('leaves one alone that is owed nothing', async () => {
+    assert.equal(
+      await watched(
+        () => 0,
+        () => 0,
+      ),
+      'left alone',
+    );
+  });
+
+  it('withstands one that takes nothing', async () => {
+    assert.equal(
+      await watched(
+        () => 0,
+        () => 1_000_000,
+      ),
+      'cut',
+    );
+  });
+});
 
 describe('a listener for TLS', () => {
   let listener: TlsListener;
@@ -108,6 +169,20 @@ describe('a listener for TLS', () => {
     await until(() => stream.destroyed || stream.aborted);
     client.destroy();
   });
+
+  it('lets a client of HTTP/2 take its time for an answer, as long as it takes any of it', async () => {
+    const client = session();
+    let [bytes, rested] = [0, 0];
+    for await (const chunk of client.request({ ':path': '/large' })) {
+      bytes += (chunk as Buffer).length;
+      if (bytes >= 8_000_000) break;
+      if (bytes - rested < 400_000) continue;
+      rested = bytes;
+      await sleep(100);
+    }
+    assert.ok(bytes >= 8_000_000, `cut after ${bytes} bytes`);
+    client.destroy();
+  }).timeout(60_000);
 
   it('withstands a client of HTTP/2 that keeps a connection with nothing but PING', async () => {
     const client = session();

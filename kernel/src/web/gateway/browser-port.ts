@@ -1,6 +1,7 @@
 import http from 'node:http';
 import type net from 'node:net';
 import tls from 'node:tls';
+import { bytesGone } from '../../api/bytes-gone.js';
 import { HttpConnections, type HttpConnectionLimits } from '../../api/http-connections.js';
 import { watchClient, type SlowClientLimits } from '../../api/slow-client.js';
 import type { Upgrade } from './forward-upgrade.js';
@@ -120,6 +121,7 @@ export class BrowserPort implements AsyncDisposable {
       isComplete: () => request.complete,
       waiting: () => request.readableLength,
       received: () => raw.bytesRead,
+      taken: () => bytesGone(raw),
     };
     watchClient(exchange, this.#limits, () => raw.destroy());
     this.options.request(request, response, from);

@@ -97,6 +97,22 @@ describe('a port for browsers', () => {
     deaf.destroy();
   });
 
+  it('lets a browser take its time for an answer, as long as it takes any of it', async () => {
+    const slow = open();
+    slow.write('GET /large HTTP/1.1\r\nHost: web.test\r\n\r\n');
+    let [bytes, rested] = [0, 0];
+    for await (const chunk of slow) {
+      bytes += (chunk as Buffer).length;
+      if (bytes >= 24_000_000) break;
+      if (bytes - rested < 2_000_000) continue;
+      rested = bytes;
+      await sleep(100);
+    }
+    assert.ok(bytes >= 24_000_000, `cut after ${bytes} bytes`);
+    slow.destroy();
+    await until(() => accepted.size === 0);
+  }).timeout(60_000);
+
   it('lets a browser wait for an application that has nothing to say', async () => {
     const patient = open().resume();
     patient.write('GET /silent HTTP/1.1\r\nHost: web.test\r\n\r\n');
