@@ -68,7 +68,12 @@ export class ResourceCaller implements Disposable {
     const stream = await this.#seated(session, () => this.#connect(call, certificate));
     keepInUse(stream, call);
     // From here on an end closes the stream; one that came before is found now.
-    if (!(await call.stillThere())) {
+    const there = await call.stillThere().catch((cause: unknown) => {
+      // Nobody else knows of the stream yet.
+      stream.destroy();
+      throw cause;
+    });
+    if (!there) {
       stream.destroy();
       this.#end(session);
       throw PosternError.public('unauthenticated', 'you are not logged in (any more)');

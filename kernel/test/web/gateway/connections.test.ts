@@ -44,6 +44,26 @@ describe('connections from the gateway of browsers to agents', function () {
     );
   const get = (path = '/'): Promise<RawAnswer> => world.at(app, path, { cookie: ann.cookie });
 
+  it('are given up where nobody can say any more whether the session is there', async () => {
+    const { web } = world.cluster.running.auth;
+    const ask = web.appSession.bind(web);
+    let asked = 0;
+    // The first time is before the connection, the second is when it is there.
+    mock.method(web, 'appSession', async (...of: Parameters<typeof ask>) => {
+      if ((asked += 1) === 1) return ask(...of);
+      await until(() => world.told.streams.size === 1);
+      throw new PosternError('unavailable', 'nobody is there');
+    });
+    try {
+      const { status, stream } = await socket();
+      stream.destroy();
+      assert.deepEqual([status, asked], [503, 2]);
+      await until(() => world.told.streams.size === 0);
+    } finally {
+      mock.reset();
+    }
+  });
+
   it('are used again', async () => {
     for (let times = 0; times < 3; times++) assert.equal((await get()).status, 200);
     assert.equal(world.told.streams.size, 1);
