@@ -12,13 +12,11 @@ export interface Upgrade {
   readonly head: Buffer;
 }
 
-/** How long an agent may take to answer. */
-const answerMs = 30_000;
-
 /**
  * Passes an upgrade on to an agent, and bytes in both directions once the agent
  * has agreed. Until then nothing of the browser's goes on but the request: a
- * refusal cannot be followed by requests that nobody here has seen. Resolves
+ * refusal cannot be followed by requests that nobody here has seen. How long the
+ * answer may take is for the agent to say, and for the browser to wait. Resolves
  * when it is over.
  */
 export function forwardUpgrade({ request, socket, head }: Upgrade, stream: tls.TLSSocket, path: string): Promise<void> {
@@ -33,21 +31,23 @@ export function forwardUpgrade({ request, socket, head }: Upgrade, stream: tls.T
       method: 'GET',
       path,
       headers: [...requestHeaders(request), 'Connection', 'Upgrade', 'Upgrade', 'websocket'],
-      timeout: answerMs,
     });
     socket.once('close', over).on('error', over);
+    let answered = false;
     sent.on('error', () => {
+      // What came now would be read as more of the answer.
+      if (answered) return over();
       refuseUpgrade(socket, 502, 'the agent did not answer');
       resolve();
     });
-    sent.on('timeout', () => sent.destroy(new Error('too slow')));
     sent.on('response', (answer) => {
+      answered = true;
       socket.write(headOf(answer, ['Connection', 'close']), 'latin1');
       answer.pipe(socket);
-      answer.on('close', () => stream.destroy());
+      answer.on('error', over).on('close', () => (answer.complete ? void stream.destroy() : over()));
     });
     sent.on('upgrade', (answer, upstream, early) => {
-      stream.setTimeout(0);
+      answered = true;
       socket.write(headOf(answer, ['Connection', 'Upgrade', 'Upgrade', 'websocket']), 'latin1');
       relay(socket, upstream as Duplex, { head: { client: head, upstream: early } }).then(over, over);
     });

@@ -25,21 +25,36 @@ export function requestHeaders({ rawHeaders, headers }: http.IncomingMessage): s
   const named = namedBy(headers.connection);
   return pairsOf(rawHeaders).flatMap(([name, value]) => {
     const key = name.toLowerCase().replaceAll('_', '-');
+    // Some applications read it as the framing that it is not: CGI names both alike.
+    if (key === 'content-length' && name.includes('_')) return [];
     if (ofConnection.has(key) || named.has(key) || identity.test(key)) return [];
     const left = key === 'cookie' ? withoutOurs(value) : value;
     return left === '' && key === 'cookie' ? [] : [name, left];
   });
 }
 
-/** What is left of an agent's fields for a browser: nobody sets our cookies but we. */
+/**
+ * What is left of an agent's fields for a browser: nobody sets our cookies but
+ * we, cookies are for the application's own host, and nobody clears what
+ * belongs to its neighbours: `Clear-Site-Data` takes the cookies of the whole
+ * registrable domain along.
+ */
 export function responseHeaders({ rawHeaders, headers }: http.IncomingMessage): string[] {
   const named = namedBy(headers.connection);
   return pairsOf(rawHeaders).flatMap(([name, value]) => {
     const key = name.toLowerCase();
-    if (ofConnection.has(key) || named.has(key) || (key === 'set-cookie' && ours.test(value.trim()))) return [];
-    return [name, value];
+    if (ofConnection.has(key) || named.has(key) || key === 'clear-site-data') return [];
+    if (key !== 'set-cookie') return [name, value];
+    return ours.test(value.trim()) ? [] : [name, ofHostAlone(value)];
   });
 }
+
+/** A `Set-Cookie` without `Domain`, which would send it to neighbours too, and push their own cookies out there. */
+const ofHostAlone = (value: string): string =>
+  value
+    .split(';')
+    .filter((part, at) => at === 0 || !/^\s*domain\s*(=|$)/i.test(part))
+    .join(';');
 
 /** A cookie header without the cookies that are ours. */
 const withoutOurs = (value: string): string =>

@@ -8,11 +8,13 @@ export const sessionCookie = '__Host-postern';
 /** Ties a login form to the browser that it was shown to. */
 export const formCookie = '__Host-postern-form';
 
-const maxHeaderLength = 16_384;
-
-/** The value of a cookie, from a `Cookie` header. One that comes twice is none: somebody has put the other there. */
+/**
+ * The value of a cookie, from a `Cookie` header, which is no longer than heads
+ * may be: whoever fills it with cookies of another host shuts nobody out here.
+ * One that comes twice is none: somebody has put the other there.
+ */
 export function readCookie(header: string | null | undefined, name: string): string | undefined {
-  if (!header || header.length > maxHeaderLength) return undefined;
+  if (!header) return undefined;
   const [value, ...more] = header.split(';').flatMap((pair) => {
     const at = pair.indexOf('=');
     return at > 0 && pair.slice(0, at).trim() === name ? [pair.slice(at + 1).trim()] : [];
