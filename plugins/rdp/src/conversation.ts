@@ -27,8 +27,8 @@ export interface ConversationOptions {
   readonly recordInput: boolean;
   /** Decides a use; records a denial before it resolves to false. */
   readonly allows: (use: Use, channel: string) => Promise<boolean>;
-  /** Sends a whole PDU to the desktop, besides what is relayed. */
-  readonly toDesktop: (pdu: Buffer) => void;
+  /** Sends a whole PDU to the desktop, besides what is relayed; resolves once the desktop takes more. */
+  readonly toDesktop: (pdu: Buffer) => Promise<void>;
 }
 
 export interface OpenChannel {

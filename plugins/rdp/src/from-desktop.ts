@@ -123,11 +123,12 @@ export class FromDesktop {
   #dynamic(data: ChannelData): Verdict | Promise<Verdict> {
     const creation = readCreation(data.payload);
     if (!creation) return undefined;
-    return this.#mayOpen(creation.name).then((allowed) => {
+    return this.#mayOpen(creation.name).then(async (allowed) => {
       if (allowed) return undefined;
       const { user, options } = this.conversation;
       const to = { user, channel: data.channel };
-      for (const chunk of creation.refusal) options.toDesktop(channelData(mcs.dataRequest, to, chunk));
+      // Nothing more is read meanwhile: a desktop that asks and takes no answers would have us keep them.
+      for (const chunk of creation.refusal) await options.toDesktop(channelData(mcs.dataRequest, to, chunk));
       return [];
     });
   }

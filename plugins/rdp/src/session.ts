@@ -111,7 +111,7 @@ export class RdpSession implements Session<Rdp> {
       recording,
       recordInput: this.context.resource.spec.record_input,
       allows: (use, channel) => allowed(grant, { login, use, ...(use === 'channel' && { channel }) }),
-      toDesktop: (pdu) => void upstream.stream.write(pdu),
+      toDesktop: (pdu) => write(upstream.stream, pdu),
     });
   }
 
