@@ -28,14 +28,19 @@ export class Channels {
     this.#listen(conversation.connection.ssh);
   }
 
-  /** Ends every program, what they left running, and every socket, and waits. `cut` leaves the channels open for {@link say}. */
+  /**
+   * Ends every program, then what they left running, and every socket, and waits.
+   * `cut` leaves the channels open for {@link say}, and gives both one grace
+   * together: the end is recorded soon after it.
+   */
   async end(graceMs: number, cut: boolean): Promise<void> {
+    const begun = performance.now();
     this.#over = true;
     this.#forwards.close();
     for (const session of this.#sessions) this.#track(session.end(graceMs, cut));
     this.#track(this.#reverse.close());
     while (this.#work.size > 0) await Promise.all(this.#work);
-    await this.conversation.sweep(graceMs);
+    await this.conversation.sweep(cut ? graceMs - (performance.now() - begun) : graceMs);
   }
 
   /** Shows a last line in every terminal that the client has open. */

@@ -4,6 +4,7 @@ import type { LocalService } from './local-service.js';
 import type { Login } from './login.js';
 import type { Ssh, SshAction, SshAsk } from './protocol.js';
 import type { SshConnection } from './ssh-connection.js';
+import { machineProcesses, precedes } from './process-table.js';
 import type { Machine } from './upstream.js';
 import { plainLine } from './wire.js';
 
@@ -81,19 +82,26 @@ export class Conversation implements ConversationParts {
     }
   }
 
-  /** A program of the session runs. */
+  /** A program of the session runs. Programs that begin at once may be reported in another order. */
   started(pid: number): void {
-    this.#first ??= { pid, at: performance.now() };
+    if (!this.#first) this.#first = { pid, at: performance.now() };
+    else if (precedes(pid, this.#first.pid, machineProcesses.round)) this.#first = { pid, at: this.#first.at };
   }
 
-  /** Ends what the session's programs left running, once they have ended themselves. */
+  /** Ends what the session's programs left running, once they have ended themselves, and records how many that were. */
   async sweep(graceMs: number): Promise<void> {
     const { context, login } = this;
     if (!this.#first || context.config.linger) return;
     const { pid: first, at } = this.#first;
     const ageMs = performance.now() - at;
-    const processes = await endLeftovers({ session: context.id, uid: login.uid, first, ageMs, graceMs });
-    if (processes > 0) await context.audit.emit('left_running', { processes });
+    await endLeftovers({
+      session: context.id,
+      uid: login.uid,
+      first,
+      ageMs,
+      graceMs,
+      report: async (processes) => context.audit.emit('left_running', { processes }),
+    });
   }
 
   /** Records that something was refused for a reason that is not a role's. */

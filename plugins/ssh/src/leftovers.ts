@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises';
+import { machineProcesses, precedes, type KnownProcess, type ProcessTable } from './process-table.js';
 
 export interface LeftoversOptions {
   /** What the environment of every program of the session has as `POSTERN_SESSION`. */
@@ -11,120 +11,133 @@ export interface LeftoversOptions {
   readonly ageMs: number;
   /** How long they may take to end by themselves. */
   readonly graceMs: number;
+  /** The machine's own unless told otherwise. */
+  readonly table?: ProcessTable;
+  /** Called once, where there are any: before the first is killed, or when all have ended by themselves. */
+  report(processes: number): Promise<void>;
 }
 
-const pollMs = 50;
-/** A program that starts others as fast as it is killed is given up after so many looks behind the grace. */
-const maximumRounds = 100;
+/** Between two looks, twice as long each time. */
+const shortestPauseMs = 50;
+const longestPauseMs = 800;
+/** A program that starts others as fast as it is killed is given up so long behind the grace, but not before some looks. */
+const killingMs = 5_000;
+const fewestKills = 5;
 /** So long the numbers of processes have not come round, unless the machine starts hundreds in a second. */
 const youngMs = 60_000;
-/** Processes that are looked at before others have their turn. */
-const lookedAtOnce = 32;
+/** So long nobody else has a turn. */
+const turnMs = 4;
+
+const hangUp = ['SIGHUP', 'SIGTERM', 'SIGCONT'] as const;
 
 /**
  * Ends what a session's programs have left running: daemons, jobs, and whatever
  * made a session of its own (setsid, tmux). Told by a hang-up and a SIGTERM, and
- * killed after the grace. Resolves with how many there were.
+ * killed after the grace. Rejects as `report` does, once they have ended.
  *
  * They are known by their environment, which is inherited, and by descent from
  * one that is known. A program that has wiped its environment and has left its
  * parents too is not found. Read from Linux's /proc; elsewhere there is none to
  * be found.
  */
-export async function endLeftovers(options: LeftoversOptions): Promise<number> {
-  const seen = new Set<number>();
+export async function endLeftovers(options: LeftoversOptions): Promise<void> {
+  const search = new Search(options);
+  const seen = new Set<string>();
   const deadline = performance.now() + options.graceMs;
-  for (let killed = 0; killed < maximumRounds;) {
-    const left = await leftovers(options);
+  let reported: Promise<void> | undefined;
+  let kills = 0;
+  for (let pauseMs = shortestPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    const left = await search.leftovers();
     if (left.length === 0) break;
-    const isLate = performance.now() >= deadline;
-    if (isLate) killed += 1;
-    for (const pid of left)
-      if (isLate) signal(pid, 'SIGKILL');
-      else if (!seen.has(pid)) for (const name of ['SIGHUP', 'SIGTERM', 'SIGCONT'] as const) signal(pid, name);
-    for (const pid of left) seen.add(pid);
-    await sleep(pollMs);
+    const fresh = left.filter((one) => !seen.has(nameOf(one)));
+    for (const one of fresh) seen.add(nameOf(one));
+    const restMs = deadline - performance.now();
+    if (restMs > 0) {
+      await search.signal(fresh, hangUp);
+      await sleep(Math.min(pauseMs, restMs));
+      continue;
+    }
+    // What is not recorded before the session's end is lost; what cannot be recorded is ended all the same.
+    reported ??= settled(options.report(seen.size));
+    await search.signal(left, ['SIGKILL']);
+    kills += 1;
+    if (kills >= fewestKills && performance.now() > deadline + killingMs) break;
+    if (kills === 1 || fresh.length > 0) pauseMs = shortestPauseMs;
+    await sleep(pauseMs);
   }
-  return seen.size;
+  if (seen.size > 0) await (reported ?? options.report(seen.size));
 }
 
-interface Known {
-  readonly pid: number;
-  readonly parent: number;
-  readonly session: number;
+const nameOf = ({ pid, started }: KnownProcess): string => `${pid} ${started}`;
+
+/** The same promise, which may reject before anybody waits for it. */
+function settled(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {});
+  return promise;
 }
 
-/** Whoever has the session in its environment, and the descendants and session members of those, whoever owns them. */
-async function leftovers(options: LeftoversOptions): Promise<readonly number[]> {
-  const marked = await markedWith(options);
-  if (marked.size === 0) return [];
-  const all = processes();
-  for (let before = 0; before < marked.size;) {
-    before = marked.size;
-    for (const { pid, parent, session } of all) if (marked.has(parent) || marked.has(session)) marked.add(pid);
+/** Looks through the processes of a machine, and lets others have their turn meanwhile. */
+class Search {
+  readonly #table: ProcessTable;
+  #turn = performance.now();
+
+  constructor(private readonly options: LeftoversOptions) {
+    this.#table = options.table ?? machineProcesses;
   }
-  const alive = new Set(all.map(({ pid }) => pid));
-  return [...marked].filter((pid) => alive.has(pid));
-}
 
-async function markedWith({ session, uid, first, ageMs }: LeftoversOptions): Promise<Set<number>> {
-  const mark = Buffer.from(`\0POSTERN_SESSION=${session}\0`);
-  const isYoung = ageMs < youngMs;
-  const round = isYoung ? Number(contents('/proc/sys/kernel/pid_max').toString()) || 32_768 : 0;
-  const marked = new Set<number>();
-  let looked = 0;
-  for (const pid of numbers()) {
-    // Numbers are given in order, and begin again at the end.
-    if (isYoung && (pid - first + round) % round > round / 2) continue;
-    if (ownerOf(pid) !== uid) continue;
-    looked += 1;
-    if (looked % lookedAtOnce === 0) await breathe();
-    if (Buffer.concat([Buffer.from([0]), contents(`/proc/${pid}/environ`)]).includes(mark)) marked.add(pid);
+  /** Whoever has the session in its environment, and the descendants and session members of those, whoever owns them. */
+  async leftovers(): Promise<readonly KnownProcess[]> {
+    const marked = await this.#marked();
+    if (marked.size === 0) return [];
+    const found = new Set<KnownProcess>();
+    const related = new Map<number, KnownProcess[]>();
+    for (const pid of this.#table.numbers()) {
+      await this.#pause();
+      const one = this.#table.look(pid);
+      if (!one) continue;
+      // A number that was given to somebody else meanwhile is not what had the mark.
+      if (marked.get(pid) === one.started) found.add(one);
+      for (const origin of [one.parent, one.session]) {
+        const others = related.get(origin);
+        if (others) others.push(one);
+        else related.set(origin, [one]);
+      }
+    }
+    // A set is walked to what was added meanwhile.
+    for (const { pid } of found) for (const one of related.get(pid) ?? []) found.add(one);
+    return [...found];
   }
-  return marked;
-}
 
-/** Zombies are over already. */
-function processes(): readonly Known[] {
-  return numbers().flatMap((pid) => {
-    // The name in parentheses may hold anything; behind it come state, parent, group and session.
-    const [state, parent, , session] = contents(`/proc/${pid}/stat`)
-      .toString('latin1')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return state === undefined || state === 'Z' || state === ''
-      ? []
-      : [{ pid, parent: Number(parent), session: Number(session) }];
-  });
-}
-
-function numbers(): readonly number[] {
-  try {
-    return readdirSync('/proc')
-      .map(Number)
-      .filter((pid) => pid > 1 && pid !== process.pid);
-  } catch {
-    return [];
+  /** Signals those which are still the same. */
+  async signal(processes: readonly KnownProcess[], names: readonly NodeJS.Signals[]): Promise<void> {
+    for (const { pid, started } of processes) {
+      await this.#pause();
+      if (this.#table.look(pid)?.started !== started) continue;
+      for (const name of names) this.#table.signal(pid, name);
+    }
   }
-}
 
-function ownerOf(pid: number): number | undefined {
-  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
-}
-
-/** Empty for a process that has ended meanwhile, and for one that may not be looked into. */
-function contents(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch {
-    return Buffer.alloc(0);
+  /** The numbers of those with the session in their environment, with their starts. */
+  async #marked(): Promise<ReadonlyMap<number, string>> {
+    const { session, uid, first, ageMs } = this.options;
+    const mark = Buffer.from(`\0POSTERN_SESSION=${session}\0`);
+    const isYoung = ageMs < youngMs;
+    const { round } = this.#table;
+    const marked = new Map<number, string>();
+    for (const pid of this.#table.numbers()) {
+      if (isYoung && precedes(pid, first, round)) continue;
+      await this.#pause();
+      if (this.#table.owner(pid) !== uid) continue;
+      // In this order: a start that is read after the environment could be a successor's.
+      const started = this.#table.look(pid)?.started;
+      if (started !== undefined && this.#table.environment(pid).includes(mark)) marked.set(pid, started);
+    }
+    return marked;
   }
-}
 
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // ESRCH: it has ended.
+  async #pause(): Promise<void> {
+    if (performance.now() - this.#turn < turnMs) return;
+    await breathe();
+    this.#turn = performance.now();
   }
 }
