@@ -4,9 +4,12 @@ import { PosternError } from '@postern/plugin-sdk';
 import type { Sealer } from '../certificates/sealing.js';
 import { Collection, type Commit, type Document, type Store } from '../storage/index.js';
 import { newTotpSecret } from './totp.js';
+import type { User } from './user.js';
 
 const stored = z.strictObject({
   device: z.string(),
+  /** Of the user who began: a reset, a new password or another role makes him another one. */
+  generation: z.int(),
   /** SHA-256, hexadecimal. */
   token: z.string(),
   /** The seed, sealed. */
@@ -22,6 +25,7 @@ const maxWrong = 5;
 /** A seed that was offered and of which no code has been seen yet. */
 export interface Enrolment {
   readonly device: string;
+  readonly generation: number;
   readonly token: string;
   readonly secret: string;
   readonly expires: Date;
@@ -40,20 +44,22 @@ export class Enrolments {
   }
 
   /** Offers a seed. What the user began before ends. */
-  async begin(user: string, device: string): Promise<Enrolment> {
+  async begin({ name: user, generation }: Pick<User, 'name' | 'generation'>, device: string): Promise<Enrolment> {
     const [token, secret] = [randomBytes(24).toString('base64url'), newTotpSecret()];
     const expires = new Date(this.now().getTime() + lifetimeMs);
     const sealed = await this.sealer.seal(this.#pending.key(user), Buffer.from(secret));
-    const value = { device, token: hashOf(token), secret: sealed, wrong: 0, expires: expires.toISOString() };
+    const offered = { device, generation, token: hashOf(token), secret: sealed };
+    const value = { ...offered, wrong: 0, expires: expires.toISOString() };
     await this.#pending.put(user, value, { expires });
-    return { device, token, secret, expires };
+    return { device, generation, token, secret, expires };
   }
 
   /** Rejects with `not_found` for a token that never was, was used, was replaced, or is too old. */
   async get(user: string, token: string): Promise<Enrolment> {
     const { value } = await this.#find(user, token);
-    const secret = await this.sealer.open(this.#pending.key(user), value.secret);
-    return { device: value.device, token, secret: secret.toString('utf8'), expires: new Date(value.expires) };
+    const secret = (await this.sealer.open(this.#pending.key(user), value.secret)).toString('utf8');
+    const { device, generation, expires } = value;
+    return { device, generation, token, secret, expires: new Date(expires) };
   }
 
   /** Counts a wrong code; the last one ends the enrolment. Resolves with how many more may follow. */

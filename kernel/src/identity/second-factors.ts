@@ -50,7 +50,7 @@ export class SecondFactors {
   async begin(proof: Proof & { readonly device: string }, source: string): Promise<Enrolment> {
     const { user } = await this.options.prove(proof, source);
     mayAdd(await this.list(user.name), proof.device);
-    return this.options.enrolments.begin(user.name, proof.device);
+    return this.options.enrolments.begin(user, proof.device);
   }
 
   /** Adds the device that was begun. Rejects with `invalid_argument` for a wrong code, five of which end it. */
@@ -61,7 +61,7 @@ export class SecondFactors {
     const { enrolments, now, report, store } = this.options;
     if (!this.#confirmations.take(limitKey(source)))
       throw PosternError.public('rate_limited', 'too many codes: wait a minute and try again');
-    const { secret, device } = await enrolments.get(name, token);
+    const { secret, device, generation } = await enrolments.get(name, token);
     const lastStep = verifyTotp(secret, code, now());
     if (lastStep === undefined) throw wrongCode(await enrolments.countWrong(name, token));
     mayAdd(await this.list(name), device);
@@ -69,6 +69,9 @@ export class SecondFactors {
     const add = ({ user, secrets }: Changing): Changed => {
       // A reset took the password away meanwhile, and all that rested on it.
       if (!secrets) throw PosternError.public('not_found', `${name} has no password any more`);
+      // Nor is it another user's who has the name now, or chose a password of his own by a link.
+      if (user.generation !== generation)
+        throw PosternError.public('not_found', `${name} was changed meanwhile: start anew with psh mfa add`);
       mayAdd(secrets.devices, device);
       const devices = [...secrets.devices, { name: device, secret, lastStep, added: now().toISOString() }];
       return { user: { ...user, totp: true }, secrets: { ...secrets, devices } };

@@ -4,6 +4,7 @@ import { PosternError } from '@postern/plugin-sdk';
 import type { TestLogin } from '../../../test/support/login.js';
 import type { ApiClient } from '../../src/api/index.js';
 import {
+  acceptInvite,
   addDevice,
   confirmDevice,
   createLock,
@@ -141,6 +142,20 @@ describe('a device that shows codes', () => {
     const code = codeOf(last.secret);
     const both = await Promise.allSettled([confirm(last.token, code), confirm(last.token, code)]);
     assert.deepEqual(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+  });
+
+  it('attack: that somebody began with a stolen password is not added once the account was reset and accepted', async () => {
+    const { store } = cluster.running.state;
+    const offer = await api().call(addDevice, { user: 'kim', password, device: 'thief' });
+    const entry = (await store.range('enrolments/')).find(({ key }) => key.includes('kim'));
+    assert.ok(entry);
+    const { token } = await cluster.admin.call(resetUser, { name: 'kim' });
+    // As where the offer was being written while the reset ended all offers.
+    await store.commit({ put: [{ key: entry.key, value: entry.value }] });
+    await api().call(acceptInvite, { token, password });
+    const confirming = api().call(confirmDevice, { user: 'kim', token: offer.token, code: codeOf(offer.secret) });
+    await assert.rejects(confirming, /start anew/);
+    await cluster.login('kim');
   });
 
   it('that was begun before a reset is not added after it', async () => {
