@@ -4,8 +4,9 @@ import { join } from 'node:path';
 
 /** By path; the first that fits has the file. What takes longest comes first, so that nothing long is left for the end. */
 const SUITES = {
-  ssh: ['plugins/ssh/'],
+  'desktops and browsers': ['test/e2e/rdp', 'test/e2e/browser', 'plugins/rdp/'],
   'end to end': ['test/'],
+  ssh: ['plugins/ssh/'],
   postgres: ['plugins/postgres/'],
   'cluster and tunnels': ['kernel/test/cluster/', 'kernel/test/tunnels/', 'kernel/test/api/', 'kernel/test/web/'],
   'audit and storage': ['kernel/test/audit/', 'kernel/test/storage/', 'kernel/test/recordings/'],
