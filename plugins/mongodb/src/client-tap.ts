@@ -26,7 +26,7 @@ export interface ClientTapOptions {
 /** What a command may have beside its own fields. Others are how servers speak for their users among themselves. */
 const generic = new Set(['$db', '$readPreference', '$clusterTime', '$queryOptions', '$maxTimeMS', '$comment']);
 
-/** More than anybody has. */
+/** More than anybody has: cursors that one command kills, and what all of those were asked for. */
 const maxKilled = 10_000;
 
 type Outcome = Buffer | undefined;
@@ -126,17 +126,25 @@ export class ClientTap {
     const { name, fields, data } = request;
     if (name === 'getMore') return this.#more(request);
     const places = placesOf(request);
-    const kills = name === 'killCursors' ? this.#killed(data, spanOf(data, fields.get('cursors'))) : [];
-    return { places, asks: places.map((place) => this.#ask(name, place)), kills };
+    const killed = name === 'killCursors' ? this.#killed(data, spanOf(data, fields.get('cursors'))) : undefined;
+    return { places, asks: places.map((place) => this.#ask(name, place)), ...killed };
   }
 
-  /** The cursors that a command names, all of which must be this session's own. */
-  #killed(data: Buffer, list: Span | undefined): readonly string[] {
+  /** The cursors that a command names, all of which must be this session's own, and the rights by which they were opened. */
+  #killed(data: Buffer, list: Span | undefined): Pick<Wanted, 'kills' | 'asks'> | undefined {
     const named = list ? fewElements(data, list, maxKilled).map((element) => integerOf(data, element)) : [];
-    return named.map((id) => {
-      this.#own(id);
-      return id ?? '';
-    });
+    if (named.length === 0) return undefined;
+    const asks = new Map<string, MongodbAsk>();
+    let count = 0;
+    const kills = new Set<string>();
+    for (const id of new Set(named)) {
+      const own = this.#own(id);
+      if ((count += own.asks.length) > maxKilled)
+        throw PosternError.public('invalid_argument', 'these cursors are too many to be killed at once');
+      for (const ask of own.asks) asks.set(JSON.stringify(ask), ask);
+      kills.add(id ?? '');
+    }
+    return { kills: [...kills], asks: [...asks.values()] };
   }
 
   /** A cursor is continued under the rights by which it was opened, for as long as they last. */

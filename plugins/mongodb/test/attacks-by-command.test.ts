@@ -221,6 +221,31 @@ describe('attacks by what a MongoDB command means', function () {
     }
   });
 
+  const closers: readonly (readonly [string, object, Document, Document])[] = [
+    ['that it may open by name', { ...reader, commands: ['find'] }, shop({ find: 'a' }), shop({ killCursors: 'a' })],
+    ['of its bulkWrite', { ...writer, commands: ['bulkWrite'] }, { bulkWrite: 1, ops: [{ insert: 0, document: {} }], nsInfo: [{ ns: 'shop.a' }], $db: 'admin' }, { killCursors: '$cmd.bulkWrite', $db: 'admin' }], // prettier-ignore
+  ];
+  for (const [which, allow, open, close] of closers)
+    it(`closes cursors ${which}`, async () => {
+      site = await Site.start({ allow, script: fixedBatch() });
+      const talk = await site.as();
+      const { id } = cursorOf(await talk.ask(message(open)));
+      const answer = await talk.ask(message({ ...close, cursors: [id] }));
+      assert.equal(answer['ok'], 1, JSON.stringify(answer));
+      assert.match(String((await talk.ask(message({ ...close, cursors: [id] })))['errmsg']), /has not opened it/);
+    });
+
+  it('kills a cursor after the role by which it was opened is gone', async () => {
+    site = await Site.start({ allow: reader, script: fixedBatch() });
+    const talk = await site.as();
+    const { id } = cursorOf(await talk.ask(message(shop({ find: 'a' }))));
+    site.host.decide = async (_, { command }) =>
+      command === 'find' ? { code: 'access_denied', message: 'the role is gone' } : undefined;
+    site.host.revision += 1;
+    const answer = await talk.ask(message(shop({ killCursors: 'a', cursors: [id] })));
+    assert.match(String(answer['errmsg']), /the role is gone/);
+  });
+
   it('leaves cursors open until the oldest is forgotten, and nothing else of the session', async () => {
     site = await Site.start({ allow: reader, config: { max_cursors: 3 }, script: fixedBatch() });
     const talk = await site.as();
@@ -260,9 +285,9 @@ describe('attacks by what a MongoDB command means', function () {
 /** A server whose cursors never end. */
 function fixedBatch() {
   let next = 900;
-  return ({ find, getMore, killCursors, cursors }: Document): Document | undefined => {
-    const namespace = 'shop.a';
-    if (find !== undefined)
+  return ({ find, bulkWrite, getMore, killCursors, cursors }: Document): Document | undefined => {
+    const namespace = bulkWrite === undefined ? 'shop.a' : 'admin.$cmd.bulkWrite';
+    if (find !== undefined || bulkWrite !== undefined)
       return { cursor: { firstBatch: [{}], id: Long.fromNumber((next += 1)), ns: namespace }, ok: 1 };
     if (getMore !== undefined) return { cursor: { nextBatch: [{}], id: getMore as Long, ns: namespace }, ok: 1 };
     return killCursors === undefined ? undefined : { cursorsKilled: cursors as unknown, ok: 1 };
