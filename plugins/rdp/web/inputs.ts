@@ -3,6 +3,9 @@ import type { Session } from './connection.js';
 
 export type DeviceEvent = ReturnType<typeof Backend.DeviceEvent.keyPressed>;
 
+/** No longer do keys wait: a browser that asks for leave may be left unanswered. */
+const longestHoldMs = 5000;
+
 /** The way of keys and mouse to the desktop, in order, also where some have to wait. */
 export class Inputs {
   #held: DeviceEvent[] | undefined;
@@ -19,17 +22,22 @@ export class Inputs {
     this.session.applyInputs(transaction);
   }
 
-  /** What is sent until `ready` has settled goes on behind it. */
+  /** What is sent until `ready` has settled goes on behind it, or after some seconds. */
   async holdUntil(ready: Promise<unknown>): Promise<void> {
     if (this.#held) return;
     this.#held = [];
-    await ready.catch(() => {});
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, longestHoldMs)));
+    await Promise.race([ready.catch(() => {}), late]);
+    clearTimeout(timer);
     const held = this.#held;
     this.#held = undefined;
     if (held.length > 0) this.send(...held);
   }
 
+  /** Lets go of everything. What still waits is dropped: it was typed with keys that are not down any more. */
   releaseAll(): void {
+    if (this.#held) this.#held = [];
     this.session.releaseAllInputs();
   }
 
