@@ -129,12 +129,12 @@ describe('a body', () => {
   it('stops before the fields behind it where they are wanted apart, wherever it is cut', () => {
     const [body, behind] = ['1\r\na\r\n0\r\n', 'Checksum: x\r\n\r\n'];
     for (let cut = 0; cut <= body.length + behind.length; cut += 1) {
-      const tracker = new BodyTracker(chunked, { trailers: 'apart' });
+      const tracker: BodyTracker = new BodyTracker(chunked, { trailers: 'apart' });
       let fields = '';
       for (const piece of [`${body}${behind}`.slice(0, cut), `${body}${behind}NEXT`.slice(cut)])
         for (let at = 0; at < piece.length && !tracker.done;) {
-          const { trailing } = tracker;
-          const end = tracker.take(bytes(piece), at);
+          const trailing: boolean = tracker.trailing;
+          const end: number = tracker.take(bytes(piece), at);
           if (trailing) fields += piece.slice(at, end);
           at = end;
         }
