@@ -31,7 +31,10 @@ async function fill(path: string): Promise<void> {
 async function assertVerifies(cluster: TestCluster): Promise<void> {
   const { auditLog, authorities, trail } = cluster.running.state;
   await trail.delivery.idle(AbortSignal.timeout(10_000));
-  const report = await verifyLog({ directory: auditLog.directory, keys: [parseVerifierKey(authorities.auditVerifier)] });
+  const report = await verifyLog({
+    directory: auditLog.directory,
+    keys: [parseVerifierKey(authorities.auditVerifier)],
+  });
   assert.deepEqual([report.ok, report.problems], [true, []]);
 }
 

@@ -63,7 +63,7 @@ export function classesOf(command: string): readonly CommandClass[] {
 const contained: ReadonlyMap<string, readonly string[]> = new Map([['bulkWrite', ['insert', 'update', 'delete']]]);
 
 /** A command's name in every spelling by which servers know it. */
-export function spellingsOf(command: string): readonly string[] {
+function spellingsOf(command: string): readonly string[] {
   const name = newNames.get(command) ?? command;
   const old = oldNames.get(name);
   return old === undefined ? [name] : [name, old];
