@@ -135,7 +135,7 @@ describe('a body', () => {
         for (let at = 0; at < piece.length && !tracker.done;) {
           const trailing: boolean = tracker.trailing;
           const end: number = tracker.take(bytes(piece), at);
-          if (trailing) fields += piece.slice(at, end);
+          fields += trailing ? piece.slice(at, end) : '';
           at = end;
         }
       assert.deepEqual([tracker.done, fields], [true, behind], `cut at ${cut}`);

@@ -61,8 +61,12 @@ const beginnings: readonly string[] = [
   'tailscale-user-',
 ];
 
+/** What a client proves itself with to the application, or says of its program: as with `Authorization`, that is between them. */
+const theirs: ReadonlySet<string> = new Set(['x-auth-token', 'x-auth-key', 'x-user-token', 'x-user-agent']);
+
 /** True for fields that only we may set. `name` in any spelling: servers take `_` for `-`. */
 export function ownHeader(name: string): boolean {
   const canonical = name.toLowerCase().replaceAll('_', '-');
+  if (theirs.has(canonical)) return false;
   return exact.has(canonical) || canonical === 'x-forwarded' || beginnings.some((start) => canonical.startsWith(start));
 }

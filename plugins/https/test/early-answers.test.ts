@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { Application } from './support/application.js';
 import { eventually, open } from './support/stand.js';
 
