@@ -205,9 +205,9 @@ describe("the cluster's authorities", () => {
   it('sign the heads of the log with a key that the bundle publishes', async () => {
     const issuer = await newIssuer();
     const bytes = Buffer.from('checkpoint');
-    const { id, sign } = issuer.auditKey();
-    const published = issuer.bundle('audit').audit.find((key) => key.id === id);
-    assert.ok(verify(null, bytes, createPublicKey(published?.publicKey ?? ''), await sign(bytes)));
+    const signer = issuer.auditKey();
+    const published = issuer.bundle('audit').audit.find(({ id }) => id === signer.id);
+    assert.ok(verify(null, bytes, createPublicKey(published?.publicKey ?? ''), await signer.sign(bytes)));
   });
 });
 
