@@ -148,6 +148,9 @@ describe('Chromium at a cluster', function () {
   });
 
   describe('attacks', () => {
+    /** Not alice, who has logged in as often as anybody may in a minute. */
+    const amy = (): Promise<Page> => kept(world.loggedIn('amy'));
+
     /** What the application was asked from now on, by method and path. */
     const watch = (): (() => readonly string[]) => {
       const from = world.live.seen.length;
@@ -169,7 +172,7 @@ describe('Chromium at a cluster', function () {
     };
 
     it('withstands another site', async () => {
-      const page = await alice();
+      const page = await amy();
       await launch(page, 'live');
       const asked = watch();
       await page.goto(world.evil.origin);
@@ -180,7 +183,7 @@ describe('Chromium at a cluster', function () {
     });
 
     it('withstands a neighbour, whose requests come with cookies', async () => {
-      const page = await alice();
+      const page = await amy();
       await launch(page, 'live');
       await page.goto(world.url('/web/'));
       await launch(page, 'shop');
@@ -190,7 +193,7 @@ describe('Chromium at a cluster', function () {
     });
 
     it('withstands the cookie of one application at another', async () => {
-      const page = await alice();
+      const page = await amy();
       await launch(page, 'live');
       const { value } = await cookieAt(page.context(), world.app('live', '/'), appCookie);
       const other = await kept(world.person());
@@ -202,7 +205,7 @@ describe('Chromium at a cluster', function () {
 
     it('withstands login CSRF, and a logout by another site', async () => {
       const stranger = await kept(world.person());
-      const page = await alice();
+      const page = await amy();
       for (const [victim, path, fields] of [
         [stranger, '/web/login', { user: 'bob', password: testPassword }],
         [page, '/web/logout', {}],
@@ -219,7 +222,7 @@ describe('Chromium at a cluster', function () {
     });
 
     it('withstands clickjacking', async () => {
-      const page = await alice();
+      const page = await amy();
       await page.goto(world.evil.origin);
       for (const path of ['/web/', '/web/login']) {
         await run(page, embed(world.url(path)));

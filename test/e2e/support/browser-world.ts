@@ -24,7 +24,7 @@ export interface Programs {
 /**
  * A cluster with web applications, and a browser that knows no other way to
  * them: `wiki` is an nginx; `live` and `shop` have WebSockets, events and large
- * bodies; `vault` is not for alice and tess, and for bob alone.
+ * bodies; `vault` is for bob alone.
  */
 export class BrowserWorld implements AsyncDisposable {
   cluster!: TestCluster;
@@ -143,7 +143,7 @@ export class BrowserWorld implements AsyncDisposable {
         { kind: 'https', name: 'shop', ...inside, spec: this.shop.spec },
         { kind: 'https', name: 'vault', labels: { env: 'prod' }, spec: { host, port } },
       ],
-      users: { alice: { roles: ['staff'] }, bob: { roles: ['keeper'] } },
+      users: { alice: { roles: ['staff'] }, amy: { roles: ['staff'] }, bob: { roles: ['keeper'] } },
     });
   }
 

@@ -28,7 +28,7 @@ const lockHelp = `
 Examples:
   $ postern lock add --user=mallory --message="call security"
   $ postern lock add --role=contractor --ttl=8h
-  $ postern lock add --resource=postgres/shop --message="we are moving the database, until noon"
+  $ postern lock add --resource=<kind>/<name> --message="it is moved, until noon"
   $ postern lock add --mfa-device=alice/phone --message="your phone was reported stolen"
 `;
 
