@@ -1,9 +1,8 @@
 // Runs commands side by side, each as one block of output, so that a run uses the cores it has and can still be read.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, openSync, closeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 
 const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
 
@@ -22,7 +21,7 @@ async function run({ title, command, args, env }, scratch, running) {
   const [status, signal] = await once(child, 'exit').catch((error) => [undefined, error.message]);
   running.delete(title);
   console.log(`\n== ${title}`);
-  await pipeline(createReadStream(path), process.stdout, { end: false });
+  process.stdout.write(readFileSync(path));
   console.log(`== ${title}: ${status === 0 ? 'ok' : `FAILED (${signal ?? status})`}, ${seconds(began)}`);
   return status === 0;
 }
