@@ -2,7 +2,7 @@ import { PosternError, type AnyProtocol, type Logger } from '@postern/plugin-sdk
 import { AuditLog, AuditTrail, Catalog, type EventDraft, type TrailOptions } from '../audit/index.js';
 import { CertificateIssuer, EnvelopeSealer, openWrappingKey, type Sealer } from '../certificates/index.js';
 import { LocalRecordings } from '../recordings/index.js';
-import { openStorage, storeFile, type ClusterStore, type OpenStorageOptions } from '../storage/index.js';
+import { lockData, openStorage, storeFile, type ClusterStore, type OpenStorageOptions } from '../storage/index.js';
 import { auditSigner, keepVerifier, retiredAuditKeys, verifierOf } from './audit-signers.js';
 import { AuthorityFollower } from './authority-follower.js';
 import { ClusterView } from './cluster-view.js';
@@ -56,10 +56,10 @@ const drainMs = 10_000;
 export async function openState(options: OpenStateOptions, shutdown: Shutdown): Promise<ClusterState> {
   const { cluster, protocols, logger, now, failed, storage } = options;
   const directory = await DataDirectory.open(options.data);
-  const store = shutdown.keep(
-    'the store',
-    await openStorage({ configuration: storage, data: directory.path, now, log: logger }),
-  );
+  const where = { configuration: storage, data: directory.path };
+  const lock = await lockData(where);
+  shutdown.after('the data directory', () => lock?.close());
+  const store = shutdown.keep('the store', await openStorage({ ...where, now, log: logger }));
   const path = options.wrappingKey ?? directory.wrappingKey;
   const sealer = new EnvelopeSealer(await openWrappingKey({ path, storePaths: [storeFile(directory.path)] }));
   const issuer = await CertificateIssuer.open({ store, sealer, cluster, now });

@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { PosternError } from '@postern/plugin-sdk';
-
-export type SecretSource = { readonly file: string } | { readonly env: string };
+import { readSecret, type SecretSource } from '../configuration/secret-source.js';
 
 /** Reads the secrets that resource documents may name. The values come from this machine, and each time anew. */
 export class SecretReader {
@@ -11,19 +9,11 @@ export class SecretReader {
     this.#sources = new Map(Object.entries(sources));
   }
 
-  /** The value without the line end that editors leave. Rejects with `invalid_config`; the error names the entry alone. */
+  /** Rejects with `invalid_config`; the error names the entry alone. */
   async read(name: string): Promise<string> {
     const source = this.#sources.get(name);
     if (!source) throw missing(`this agent has no secret ${JSON.stringify(name)}: add it under agent.secrets`);
-    if ('env' in source) {
-      const value = process.env[source.env];
-      if (value === undefined || value === '') throw missing(`the variable of the secret ${name} is not set`);
-      return value;
-    }
-    const text = await readFile(source.file, 'utf8').catch(() => {
-      throw missing(`the file of the secret ${name} cannot be read`);
-    });
-    return text.replace(/\r?\n$/, '');
+    return readSecret(source, (why) => missing(`the secret ${name}: ${why}`));
   }
 }
 

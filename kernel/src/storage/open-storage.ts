@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PosternError, type Logger } from '@postern/plugin-sdk';
+import { readSecret, type SecretSource } from '../configuration/secret-source.js';
 import type { StorageConfiguration } from '../configuration/storage.js';
 import { parseDuration } from '../rbac/duration.js';
 import { refuseUnfinished } from './fill.js';
@@ -47,7 +47,7 @@ export async function connectStorage(options: OpenStorageOptions): Promise<Clust
   const { password, tls, patience } = configuration;
   const common = {
     ...shared,
-    ...(password && { password: () => readSecret(password) }),
+    ...(password && { password: () => passwordIn(password) }),
     patienceMs: parseDuration(patience) ?? 120_000,
   };
   if (configuration.kind === 'etcd') {
@@ -62,51 +62,32 @@ export async function connectStorage(options: OpenStorageOptions): Promise<Clust
   return PostgresStore.open({ ...common, host, port, database, user, schema, existing, ...encryption });
 }
 
-/** The same for a process that will serve from it: nobody else uses its data directory, and the state is whole. */
+/** The same for a process that will serve from it: the state is whole. */
 export async function openStorage(options: OpenStorageOptions): Promise<ClusterStore> {
-  const lock = options.configuration.kind === 'sqlite' ? undefined : await holdLock(join(options.data, 'process'));
-  let store: ClusterStore | undefined;
+  const store = await connectStorage(options);
   try {
-    store = await connectStorage(options);
     await refuseUnfinished(store);
-    return lock ? closing(store, () => lock.close()) : store;
+    return store;
   } catch (cause) {
-    await store?.[Symbol.asyncDispose]();
-    lock?.close();
+    await store[Symbol.asyncDispose]();
     throw cause;
   }
 }
 
-/** The store, whose end is followed by something else. */
-function closing(store: ClusterStore, then: () => void): ClusterStore {
-  return {
-    get health() {
-      return store.health;
-    },
-    patienceMs: store.patienceMs,
-    get: (key) => store.get(key),
-    range: (prefix, options) => store.range(prefix, options),
-    commit: (commit) => store.commit(commit),
-    watch: (prefix, since, signal) => store.watch(prefix, since, signal),
-    revision: () => store.revision(),
-    snapshot: () => store.snapshot(),
-    async [Symbol.asyncDispose]() {
-      await store[Symbol.asyncDispose]();
-      then();
-    },
-  };
-}
+/**
+ * Keeps other processes out of a data directory until it is closed; `undefined`
+ * where the store that lies in it does that. Rejects with `conflict`.
+ */
+export const lockData = async ({
+  configuration,
+  data,
+}: Pick<OpenStorageOptions, 'configuration' | 'data'>): Promise<{ close(): void } | undefined> =>
+  configuration.kind === 'sqlite' ? undefined : holdLock(join(data, 'process'));
 
-async function readSecret(source: { readonly file: string } | { readonly env: string }): Promise<string> {
-  const value =
-    'env' in source
-      ? (process.env[source.env] ?? '')
-      : await readFile(source.file, 'utf8').catch((cause: unknown) => {
-          throw new PosternError('invalid_config', `the password of the storage cannot be read from ${source.file}`, {
-            cause,
-          });
-        });
-  const text = value.replace(/\r?\n$/, '');
-  if (text === '') throw new PosternError('invalid_config', 'the password of the storage is empty');
+async function passwordIn(source: SecretSource): Promise<string> {
+  const missing = (why: string): PosternError =>
+    new PosternError('invalid_config', `the password of the storage: ${why}`);
+  const text = await readSecret(source, missing);
+  if (text === '') throw missing('it is empty');
   return text;
 }

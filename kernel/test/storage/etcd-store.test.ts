@@ -1,5 +1,5 @@
 import { storeConformance } from './conformance.js';
-import { EtcdHarness } from './etcd-harness.js';
+import { openEtcd } from './etcd-harness.js';
 import { EtcdServer, needEtcd } from './etcd-server.js';
 
 describe('a store in etcd', function () {
@@ -11,5 +11,5 @@ describe('a store in etcd', function () {
   });
   after(() => server?.[Symbol.asyncDispose]());
 
-  storeConformance('etcd', () => EtcdHarness.open(server), { persistent: true, remote: true });
+  storeConformance('etcd', () => openEtcd(server), { persistent: true, remote: true });
 });

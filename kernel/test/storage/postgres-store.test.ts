@@ -1,5 +1,5 @@
 import { Lent, storeConformance } from './conformance.js';
-import { PostgresHarness } from './postgres-harness.js';
+import { openPostgres } from './postgres-harness.js';
 import { needPostgres, PostgresServer } from './postgres-server.js';
 
 describe('a store in PostgreSQL', function () {
@@ -15,7 +15,7 @@ describe('a store in PostgreSQL', function () {
     await server?.[Symbol.asyncDispose]();
   });
 
-  const lent = new Lent(() => PostgresHarness.open(server));
+  const lent = new Lent(() => openPostgres(server));
 
   storeConformance('PostgreSQL', () => lent.open(), { persistent: true, remote: true });
 });

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import type { EtcdTls } from './options.js';
+import { readTlsFiles, type TlsFiles } from '../tls-files.js';
 
 /** What is sent to a member. */
 export interface Message {
@@ -35,7 +34,7 @@ export class Connections {
   #files: https.RequestOptions = {};
   #read = -Infinity;
 
-  constructor(private readonly tls: EtcdTls | undefined) {}
+  constructor(private readonly tls: TlsFiles | undefined) {}
 
   /** Resolves with the head of the answer. Rejects with {@link NotAnswered}. */
   send(endpoint: string, { path, body, token, signal, needsLeader }: Message): Promise<IncomingMessage> {
@@ -78,14 +77,7 @@ export class Connections {
 
   #certificates(): https.RequestOptions {
     if (performance.now() - this.#read < rereadMs) return this.#files;
-    const { authorities, certificate, key } = this.tls ?? {};
-    this.#files = {
-      minVersion: 'TLSv1.2',
-      rejectUnauthorized: true,
-      ...(authorities !== undefined && { ca: readFileSync(authorities) }),
-      ...(certificate !== undefined && { cert: readFileSync(certificate) }),
-      ...(key !== undefined && { key: readFileSync(key) }),
-    };
+    this.#files = readTlsFiles(this.tls ?? {});
     this.#read = performance.now();
     return this.#files;
   }

@@ -1,4 +1,5 @@
 import type { Logger } from '@postern/plugin-sdk';
+import type { TlsFiles } from '../tls-files.js';
 
 /** A cluster of etcd, and the keys in it that belong to this cluster of ours. */
 export interface EtcdOptions {
@@ -9,7 +10,7 @@ export interface EtcdOptions {
   readonly user?: string | undefined;
   /** Asked at every login, so that a password that was changed is found. */
   readonly password?: () => Promise<string>;
-  readonly tls?: EtcdTls | undefined;
+  readonly tls?: TlsFiles | undefined;
   readonly now?: () => Date;
   /** How long one request may take. Default 10,000 ms. */
   readonly timeoutMs?: number;
@@ -22,12 +23,4 @@ export interface EtcdOptions {
   /** How long after its expiry an entry is deleted by its lease. Default 2 s. */
   readonly leaseGraceSeconds?: number;
   readonly log?: Pick<Logger, 'error' | 'warn'>;
-}
-
-/** Paths of PEM files. The server's name is always verified. */
-export interface EtcdTls {
-  /** The authorities that the server's certificate may be of; the system's where absent. */
-  readonly authorities?: string | undefined;
-  readonly certificate?: string | undefined;
-  readonly key?: string | undefined;
 }

@@ -1,15 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import pg, { type ClientConfig, type Pool, type PoolClient } from 'pg';
 import { PosternError } from '@postern/plugin-sdk';
+import { readTlsFiles } from '../tls-files.js';
 import type { PostgresOptions, PostgresTls } from './options.js';
 
-const readTls = ({ authorities, certificate, key, serverName }: PostgresTls): ConnectionOptions => ({
-  minVersion: 'TLSv1.2',
-  rejectUnauthorized: true,
-  ...(authorities !== undefined && { ca: readFileSync(authorities) }),
-  ...(certificate !== undefined && { cert: readFileSync(certificate) }),
-  ...(key !== undefined && { key: readFileSync(key) }),
+const readTls = ({ serverName, ...files }: PostgresTls): ConnectionOptions => ({
+  ...readTlsFiles(files),
   ...(serverName !== undefined && named(serverName)),
 });
 

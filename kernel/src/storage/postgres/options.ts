@@ -1,4 +1,5 @@
 import type { Logger } from '@postern/plugin-sdk';
+import type { TlsFiles } from '../tls-files.js';
 
 /** A server, and the schema in one of its databases that belongs to the cluster. */
 export interface PostgresOptions {
@@ -33,12 +34,8 @@ export interface PostgresOptions {
   readonly log?: Pick<Logger, 'error' | 'warn'>;
 }
 
-/** Paths of PEM files. The server's name is always verified. */
-export interface PostgresTls {
-  /** The authorities that the server's certificate may be of; the system's where absent. */
-  readonly authorities?: string | undefined;
-  readonly certificate?: string | undefined;
-  readonly key?: string | undefined;
+/** The server's name is always verified. */
+export interface PostgresTls extends TlsFiles {
   /** Instead of the host. */
   readonly serverName?: string | undefined;
 }
