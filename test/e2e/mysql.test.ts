@@ -9,6 +9,7 @@ import mysql2 from 'mysql2/promise';
 import { needMariadb } from '../../plugins/mysql/test/support/mariadb-server.js';
 import { until } from '../support/cluster.js';
 import type { TestLogin } from '../support/login.js';
+import { skipWithout } from '../support/skip-without.js';
 import { MysqlSite } from './support/mysql.js';
 
 describe('mariadb and drivers through a cluster', function () {
@@ -189,11 +190,8 @@ describe('mariadb and drivers through a cluster', function () {
   });
 
   it('serves PyMySQL', async function () {
-    if (!/ok/.test(await site.run('/usr/bin/python3', ['-c', 'import pymysql; print("ok")']))) {
-      assert.equal(process.env['CI'], undefined, 'Debian has it: apt-get install python3-pymysql');
-      process.stderr.write('skipped: pymysql is not installed: apt-get install python3-pymysql\n');
-      this.skip();
-    }
+    if (!/ok/.test(await site.run('/usr/bin/python3', ['-c', 'import pymysql; print("ok")'])))
+      skipWithout(this, { name: 'pymysql', remedy: 'apt-get install python3-pymysql', obtainable: true });
     const script = `
 import pymysql
 c = pymysql.connect(unix_socket=${JSON.stringify(socket)}, user='app', database='bench')
