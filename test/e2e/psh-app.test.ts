@@ -9,11 +9,12 @@ import { binary, build, homeFile, run, TestCluster, type Result } from '../../co
 import { Application } from '../../plugins/https/test/support/application.js';
 import { harEntries } from '../../plugins/https/test/support/har-rules.js';
 import { openWebSocket } from '../../plugins/https/test/support/web-socket.js';
-import { Authority } from '../../plugins/kubernetes/test/support/authority.js';
 import { testPassword, until } from '../support/cluster.js';
+import { Opened } from '../support/opened.js';
 import { longLived } from './support/long-lived.js';
 import { NginxApplication } from './support/web-application.js';
 
+const full = process.env['POSTERN_TEST_FULL'] === '1';
 const name = 'programs.example.com';
 /** How long a cut may take, on a machine that is busy with other tests. */
 const cutMs = 5000;
@@ -24,30 +25,24 @@ describe('web applications by the programs', function () {
   let nginx: NginxApplication;
   let application: Application;
   let cluster: TestCluster;
-  const open: AsyncDisposable[] = [];
+  const open = new Opened();
 
   before(async function () {
-    needProgram(this, 'nginx', 'nginx');
+    const program = needProgram(this, 'nginx', 'nginx');
     needProgram(this, 'curl', 'curl');
     await build();
-    const authority = new Authority('inner');
-    nginx = await NginxApplication.start(findProgram('nginx') ?? '', authority.issue('inner', ['DNS:inner.example']));
-    authority[Symbol.dispose]();
-    open.push(nginx);
-    application = await Application.start();
-    open.push(application);
+    nginx = open.keep(await NginxApplication.start(program));
+    application = open.keep(await Application.start());
     const accept = { labels: { '*': '*' }, allow_addresses: ['127.0.0.0/8'] };
     // JSON is YAML.
     cluster = await TestCluster.start(JSON.stringify({ cluster: name, data: '.postern', agent: { accept } }));
-    open.push(cluster);
+    open.keep(cluster);
     await register();
     await invite('alice');
     const { code, stderr } = await cluster.login('alice', [testPassword]);
     assert.equal(code, 0, stderr);
   });
-  after(async () => {
-    for (const one of open.reverse()) await one[Symbol.asyncDispose]();
-  });
+  after(() => open[Symbol.asyncDispose]());
 
   async function register(): Promise<void> {
     const { host, port } = nginx;
@@ -256,8 +251,7 @@ describe('web applications by the programs', function () {
     assert.equal((await curl('/')).stdout, '<h1>inside</h1>\n');
   });
 
-  it('are cut by the end of the certificate', async function () {
-    if (process.env['POSTERN_TEST_FULL'] !== '1') return this.skip();
+  (full ? it : it.skip)('are cut by the end of the certificate (full run)', async () => {
     const env = { ...cluster.env, POSTERN_HOME: join(cluster.directory, 'short') };
     const args = ['login', `--proxy=${cluster.address}`, `--ca-pin=${cluster.pin}`, '--user=alice', '--ttl=20s'];
     const options = { cwd: cluster.directory, env, input: `${testPassword}\n` };
