@@ -33,12 +33,12 @@ export async function rotateAuthority(request: RotationRequest, options: Authori
     throw PosternError.public('conflict', `the ${kind} authority is in phase ${set.phase} and not ${from} any more`);
   const made = step === 'start' ? await generateAuthorityKey(cluster, kind, now()) : undefined;
   const after = made ? startRotation(set, made.key, now(), graceMs) : next(set, step, now());
-  await request.confirm?.(after.phase);
   const key = authorityPrefix + kind;
   const sealed = made && {
     key: sealedKey(kind, made.key.id),
     value: await sealHalves(after, made.key.id, made.secrets, sealer),
   };
+  await request.confirm?.(after.phase);
   await store.commit({
     check: [{ key, revision }],
     put: [{ key, value: encodeKeySet(after) }, ...(sealed ? [sealed] : [])],

@@ -1,3 +1,4 @@
+export { isOfActiveKey } from './active-key.js';
 export { type AssertionRequest } from './assertion.js';
 export { authorityBundle, bundleOf, type AuditKey, type AuthorityBundle, type JsonWebKey } from './authority-bundle.js';
 export { authorityKinds, signsFrom, type AuthorityKind } from './authority-kind.js';
@@ -11,7 +12,6 @@ export {
   type IdentityClaims,
 } from './identity-extension.js';
 export { CertificateIssuer, type IssuedUntil, type OpenSshLoginRequest } from './issuer.js';
-export { isOfActiveKey } from './issued-by.js';
 export { decodeKeySet, rotationPhases, type AuthorityKey, type KeySet, type RotationPhase } from './key-set.js';
 export {
   assertionLifetime,

@@ -53,7 +53,7 @@ export function rollBackRotation(set: KeySet, now: Date): KeySet {
   return enter(manual, 'rollback', now);
 }
 
-/** The ids of keys that no key set names any more: their private halves are of no use. */
+/** The ids of keys that will not sign again: their private halves are of no use. */
 export const droppedKeys = (before: KeySet, after: KeySet): readonly string[] =>
   before.trusted
     .map(({ id }) => id)

@@ -78,7 +78,7 @@ export class RotationService implements AsyncDisposable {
         },
       );
     const after = await rotateAuthority({ kind, step, from: set.phase, graceMs, confirm }, this.options);
-    await this.#followed(after);
+    await this.#followed(set);
     return { set: after, next: followingPhase[after.phase], blockers: this.#blockers(after) };
   }
 
@@ -107,11 +107,11 @@ export class RotationService implements AsyncDisposable {
     return this.#blockers(set).every(({ byHand }) => byHand === true);
   }
 
-  /** Resolves once this process signs by what a step has made of an authority. */
-  async #followed({ kind, since = '' }: KeySet): Promise<void> {
+  /** Resolves once this process signs by what has come after a state of an authority. */
+  async #followed(before: KeySet): Promise<void> {
     const { view, authorities } = this.options;
-    await seen(view, () => (view.keySet(kind)?.since ?? '') >= since);
-    await authorities.apply(kind);
+    await seen(view, () => view.keySet(before.kind) !== before);
+    await authorities.apply(before.kind);
   }
 
   #status(kind: AuthorityKind): RotationStatus {
