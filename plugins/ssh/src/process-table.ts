@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 export interface KnownProcess {
   readonly pid: number;
   readonly parent: number;
+  readonly group: number;
   readonly session: number;
   /** When it began, in ticks since the machine's own start. */
   readonly started: string;
@@ -47,10 +48,10 @@ export const machineProcesses: ProcessTable = {
       .toString('latin1')
       .replace(/^.*\) /s, '')
       .split(' ');
-    const [state = '', parent, , session] = fields;
+    const [state = '', parent, group, session] = fields;
     const started = fields[19];
     if (state === '' || state === 'Z' || started === undefined) return undefined;
-    return { pid, parent: Number(parent), session: Number(session), started };
+    return { pid, parent: Number(parent), group: Number(group), session: Number(session), started };
   },
   environment: (pid) => Buffer.concat([Buffer.from([0]), contents(`/proc/${pid}/environ`)]),
   get round() {

@@ -53,6 +53,7 @@ const stubborn = ['SIGHUP', 'SIGTERM', 'SIGCONT'] as const;
 const one = (pid: number, more: Partial<FakeProcess> = {}): FakeProcess => ({
   pid,
   parent: 1,
+  group: pid,
   session: pid,
   started: String(pid),
   ...more,
