@@ -56,9 +56,9 @@ export class ChannelStream extends Duplex {
 
   /** Says that nobody needs a piece of the client's any more. Small ones share their memory with others, which is kept. */
   recycle(piece: Buffer): void {
-    const message = Buffer.from(piece.buffer);
-    if (message.length - piece.length > aroundData) return;
-    this.#spent.add(message);
+    const whole = Buffer.from(piece.buffer);
+    if (whole.length - piece.length > aroundData) return;
+    this.#spent.add(whole);
     this.#spent.release();
   }
 

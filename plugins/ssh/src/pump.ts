@@ -1,8 +1,8 @@
-import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { PosternError, type Hold } from '@postern/plugin-sdk';
 import { ChannelStream } from './channel-stream.js';
 import { PipeOutput } from './pipe-output.js';
+import { isPlainSocket } from './spent-memory.js';
 
 /** Sees each piece before it goes on; a promise holds it, and all that follows, until it settles. Keeps none. */
 export type PumpTap = (data: Buffer) => Hold;
@@ -72,7 +72,6 @@ function handOn(data: Buffer, source: Readable, sink: Writable): boolean {
   const more = sink.destroyed || sink.write(data);
   if (sink.writableLength > 0) return more;
   if (source instanceof PipeOutput) source.recycle(data);
-  // With nothing in its queue, a socket has given everything to the operating system.
-  else if (source instanceof ChannelStream && sink.constructor === Socket) source.recycle(data);
+  else if (source instanceof ChannelStream && isPlainSocket(sink)) source.recycle(data);
   return more;
 }

@@ -1,7 +1,6 @@
 import { createCipheriv, randomFillSync } from 'node:crypto';
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { SpentMemory } from './spent-memory.js';
+import { isPlainSocket, SpentMemory } from './spent-memory.js';
 import type { CipherInternals } from './ssh2-internals.js';
 import type { Transport } from './transport.js';
 
@@ -41,8 +40,7 @@ function isPlainGcm(cipher: CipherInternals): cipher is GcmCipher {
 
 /** RFC 5647, section 7: the length is sent in the clear and authenticated, and the nonce is counted up. */
 function quicken(cipher: GcmCipher, socket: Duplex): void {
-  // Other streams may hand on what they were given, and keep it after they say that it is written.
-  const spent = socket.constructor === Socket ? new SpentMemory() : undefined;
+  const spent = isPlainSocket(socket) ? new SpentMemory() : undefined;
   cipher.encrypt = (packet) => {
     if (cipher._dead) return;
     // The operating system has all that was written, each callback included: nobody looks at it again.

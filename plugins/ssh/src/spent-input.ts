@@ -1,5 +1,4 @@
-import { Socket } from 'node:net';
-import { SpentMemory } from './spent-memory.js';
+import { isPlainSocket, SpentMemory } from './spent-memory.js';
 import type { Transport } from './transport.js';
 
 const plainGcm: ReadonlySet<string | undefined> = new Set(['aes-128-gcm', 'aes-256-gcm']);
@@ -10,7 +9,7 @@ const plainGcm: ReadonlySet<string | undefined> = new Set(['aes-128-gcm', 'aes-2
  * nothing of what it was given; other ciphers, and other streams, may.
  */
 export function releaseSpentInput({ socket, inside: { _protocol: protocol } }: Transport): void {
-  if (Object.getPrototypeOf(socket) !== Socket.prototype) return;
+  if (!isPlainSocket(socket)) return;
   const spent = new SpentMemory();
   const parse = protocol.parse.bind(protocol);
   protocol.parse = (chunk, from, length) => {
