@@ -37,7 +37,7 @@ export function advanceRotation(set: KeySet, now: Date): KeySet {
   if (phase === undefined)
     throw PosternError.public(
       'conflict',
-      `the ${set.kind} authority is not being rotated; start with: postern ca rotate`,
+      `the ${set.kind} authority is not being rotated; start with: postern ca rotate ${set.kind}`,
     );
   return phase === 'standby' ? finish(set, now) : enter(set, phase, now);
 }

@@ -42,10 +42,12 @@ const postgres = z.strictObject({
   patience,
 });
 
-const member = z.url({ protocol: /^https?$/, hostname: /./, error: 'write https://host:port' }).refine((text) => {
-  const { username, password, pathname, search } = new URL(text);
-  return username === '' && password === '' && pathname === '/' && search === '';
-}, 'write https://host:port and nothing else; a password has a key of its own');
+const member = z
+  .url({ protocol: /^https?$/, hostname: /./, error: 'write https://host:port', abort: true })
+  .refine((text) => {
+    const { username, password, pathname, search } = new URL(text);
+    return username === '' && password === '' && pathname === '/' && search === '';
+  }, 'write https://host:port and nothing else; a password has a key of its own');
 
 const etcd = z
   .strictObject({

@@ -61,7 +61,11 @@ export const rotateAuthority = endpoint({
     kind,
     step: z.enum(rotationSteps),
     /** With `start`: seconds that each phase lasts, after which the next begins by itself. */
-    grace: z.int().min(60).max(31_536_000).optional(),
+    grace: z
+      .int()
+      .min(60, 'a phase lasts a minute at least')
+      .max(31_536_000, 'a phase lasts a year at most')
+      .optional(),
     /** With `advance`: in spite of what stands in the way. */
     force: z.boolean().default(false),
   }),

@@ -1,17 +1,11 @@
-import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { PosternError, type Logger } from '@postern/plugin-sdk';
 import type { AuthService } from '../../cluster/index.js';
 import { startCluster, type RunningCluster } from '../../cluster/index.js';
-import {
-  listenAddress,
-  type Address,
-  loadConfiguration,
-  parseConfiguration,
-  type LoadedConfiguration,
-} from '../../configuration/index.js';
+import { listenAddress, type Address, type LoadedConfiguration } from '../../configuration/index.js';
 import { PluginSet } from '../../plugins/index.js';
 import { processLog } from '../output/process-log.js';
+import { findConfiguration } from './find-configuration.js';
 import type { DemoAccess, PosternProduct } from './product.js';
 
 export interface StartOptions {
@@ -32,7 +26,7 @@ export interface StartedCluster {
 
 /** Starts a process from its configuration file, or as a demo where there is none. */
 export async function runCluster(product: PosternProduct, options: StartOptions): Promise<StartedCluster> {
-  const loaded = override(await find(options.config), options);
+  const loaded = override(await findConfiguration(options.config), options);
   const { configuration, source, file } = loaded;
   const logger = processLog({ ...configuration.log, write: (line) => process.stderr.write(line) });
   const directory = file === undefined ? process.cwd() : dirname(resolve(file));
@@ -54,12 +48,6 @@ export async function runCluster(product: PosternProduct, options: StartOptions)
     ...(file === undefined && { firstStart }),
   });
   return { cluster, loaded, demo, logger };
-}
-
-async function find(config: string | undefined): Promise<LoadedConfiguration> {
-  if (config !== undefined) return loadConfiguration(config);
-  if (existsSync('postern.yaml')) return loadConfiguration('postern.yaml');
-  return { ...parseConfiguration('', resolve('postern.yaml')), file: undefined };
 }
 
 function override(loaded: LoadedConfiguration, { data, listen, services }: StartOptions): LoadedConfiguration {

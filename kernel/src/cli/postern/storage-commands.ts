@@ -20,7 +20,7 @@ export function addStorageCommands(program: Command): void {
     .addHelpText('after', help);
   const load = () => import('./storage.js');
   const configured = (command: Command): Command =>
-    command.option('-c, --config <file>', 'whose storage it is', 'postern.yaml');
+    command.option('-c, --config <file>', 'whose storage it is; postern.yaml here, or what holds without one');
   configured(storage.command('backup').description('Write everything as of one moment to a file.'))
     .argument('<file>', 'appears when it is complete; nothing is replaced')
     .action(action(async () => (await load()).backup));

@@ -9,27 +9,31 @@ import { sqliteSnapshot } from '../../storage/sqlite-snapshot.js';
 import type { Entry } from '../../storage/store.js';
 import { exitCodes } from '../exit-codes.js';
 import { AuthorityCheck } from './authority-check.js';
+import { findConfiguration } from './find-configuration.js';
 
 interface ConfigOptions {
-  readonly config: string;
+  readonly config?: string;
 }
 
 /** `postern storage backup`. */
 export async function backup(file: string, { config }: ConfigOptions): Promise<void> {
-  const { configuration } = await loadConfiguration(config);
+  const { configuration } = await findConfiguration(config);
   const { cluster } = configuration;
   using interrupt = new Interrupt();
   await using reading = await openSnapshot(configuration);
   const { signal } = interrupt;
   const { revision } = reading.snapshot;
-  const source = { revision, pages: () => ofCluster(reading.snapshot, `the storage of ${config}`) };
+  const source = {
+    revision,
+    pages: () => ofCluster(reading.snapshot, `the storage of ${config ?? configuration.data}`),
+  };
   const entries = await writeBackup(file, source, { cluster, now: new Date(), signal });
   process.stdout.write(`${file}: ${entries} entries of ${cluster} as of revision ${revision}\n`);
 }
 
 /** `postern storage restore`. Reads the file twice: nothing is written before all of it was found good. */
 export async function restore(file: string, { config }: ConfigOptions): Promise<void> {
-  const { configuration } = await loadConfiguration(config);
+  const { configuration } = await findConfiguration(config);
   using interrupt = new Interrupt();
   const wanted = await checkBackup(file, configuration);
   await using target = await connect(configuration);

@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
 import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { PosternError } from '@postern/plugin-sdk';
 import { ApiClient } from '../../api/api-client.js';
-import { loadConfiguration } from '../../configuration/load.js';
 import { withClient } from '../psh/with-client.js';
+import { findConfiguration } from './find-configuration.js';
 
 /** Where an administrator's command finds the cluster. */
 export interface AdminOptions {
@@ -18,8 +17,7 @@ export interface AdminOptions {
 export async function dataDirectory({ data }: AdminOptions): Promise<string> {
   const told = data ?? process.env['POSTERN_DATA'];
   if (told !== undefined) return resolve(told);
-  if (existsSync('postern.yaml')) return (await loadConfiguration('postern.yaml')).configuration.data;
-  return resolve('.postern');
+  return (await findConfiguration(undefined)).configuration.data;
 }
 
 /** Runs with a client of the API that has an administrator's rights, and closes it. */
