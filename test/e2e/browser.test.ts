@@ -5,6 +5,7 @@ import { createLock, deleteLock } from '@postern/kernel/api/contract';
 import { needProgram } from '@postern/plugin-sdk/testing';
 import { testPassword, until } from '../support/cluster.js';
 import { BrowserWorld, cookieAt, launch } from './support/browser-world.js';
+import { logIn } from './support/login-page.js';
 import { closed, digestOf, embed, firstEvent, request, say, submit, upload } from './support/page-scripts.js';
 
 const sessionCookie = '__Host-postern';
@@ -39,10 +40,10 @@ describe('Chromium at a cluster', function () {
     it('says what was wrong, and then shows what the user may reach and nothing else', async () => {
       const page = await kept(world.person());
       await page.goto(world.url('/'));
-      await world.logIn(page, 'alice', { password: 'not the password' });
+      await logIn(page, 'alice', { password: 'not the password' });
       assert.match(await page.getByRole('alert').innerText(), /The user name or the password is wrong/);
       assert.equal(await page.getByLabel('Password').inputValue(), '');
-      await world.logIn(page, 'alice');
+      await logIn(page, 'alice');
       await page.waitForURL(world.url('/web/'));
       assert.deepEqual(await page.locator('th[scope=row]').allInnerTexts(), ['live', 'shop', 'wiki']);
       const { httpOnly, secure, sameSite, domain } = await cookieAt(page.context(), world.url('/'), sessionCookie);
@@ -53,9 +54,9 @@ describe('Chromium at a cluster', function () {
       const show = await world.enrol('tess', ['staff']);
       const page = await kept(world.person());
       await page.goto(world.url('/'));
-      await world.logIn(page, 'tess');
+      await logIn(page, 'tess');
       assert.match(await page.getByRole('alert').innerText(), /Enter the code of your authenticator/);
-      await world.logIn(page, 'tess', { code: show() });
+      await logIn(page, 'tess', { code: show() });
       await page.waitForURL(world.url('/web/'));
       const { fields } = await world.cluster.event({ types: ['user.login'], user: 'tess' });
       assert.match(String(fields['mfa']), /totp$/);
@@ -66,7 +67,7 @@ describe('Chromium at a cluster', function () {
       const page = await kept(world.person());
       await page.goto(world.app('wiki', '/whoami?a=b#part'));
       await page.waitForURL((url) => url.pathname === '/web/login');
-      await world.logIn(page, 'alice');
+      await logIn(page, 'alice');
       await page.waitForURL(world.app('wiki', '/whoami?a=b*'));
       assert.match(await page.innerText('body'), /^GET \/whoami user=alice/);
     });
@@ -140,7 +141,7 @@ describe('Chromium at a cluster', function () {
       const { id } = await world.cluster.admin.call(createLock, { target: { user: 'alice' }, message: 'on leave' });
       await cut(page);
       await isOut(page);
-      await world.logIn(page, 'alice');
+      await logIn(page, 'alice');
       assert.match(await page.getByRole('alert').innerText(), /on leave/);
       await world.cluster.admin.call(deleteLock, { id });
       await world.cluster.seen();

@@ -5,38 +5,34 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLock, deleteLock, getKeySet } from '@postern/kernel/api/contract';
-import { findProgram, needProgram } from '@postern/plugin-sdk/testing';
+import { needProgram } from '@postern/plugin-sdk/testing';
 import { standardPlugins } from '../../config/src/standard.js';
 import { Application } from '../../plugins/https/test/support/application.js';
 import { openWebSocket } from '../../plugins/https/test/support/web-socket.js';
-import { Authority } from '../../plugins/kubernetes/test/support/authority.js';
 import { TestCluster, until } from '../support/cluster.js';
 import type { TestLogin } from '../support/login.js';
+import { Opened } from '../support/opened.js';
 import { NginxApplication } from './support/web-application.js';
 
 describe('curl and WebSockets through a cluster', function () {
   this.timeout(30_000);
   let cluster: TestCluster;
-  let nginx: NginxApplication;
-  let application: Application;
   let home: string;
   const logins = new Map<string, TestLogin>();
   const as = (user: string): TestLogin => logins.get(user) ?? assert.fail(user);
-  const open: AsyncDisposable[] = [];
+  const open = new Opened();
 
   before(async function () {
-    needProgram(this, 'nginx', 'nginx');
+    const program = needProgram(this, 'nginx', 'nginx');
     needProgram(this, 'curl', 'curl');
     home = await mkdtemp(join(tmpdir(), 'postern-e2e-'));
-    const authority = new Authority('inner');
-    nginx = await NginxApplication.start(findProgram('nginx') ?? '', authority.issue('inner', ['DNS:inner.example']));
-    authority[Symbol.dispose]();
-    open.push(nginx);
-    application = await Application.start();
-    open.push(application);
+    open.defer(() => rm(home, { recursive: true, force: true }));
+    const nginx = open.keep(await NginxApplication.start(program));
+    const application = open.keep(await Application.start());
     const everything = { labels: { '*': '*' }, methods: ['*'], paths: ['*'] };
-    const { host, port, tlsPort } = nginx;
-    const tls = { mode: 'verify-full', ca: authority.certificate, server_name: 'inner.example' };
+    const { host, port } = nginx;
+    const tls = { mode: 'verify-full', ca: nginx.tls.ca, server_name: 'inner.example' };
+    const secure = { host, port: nginx.tls.port, tls };
     cluster = await TestCluster.start({
       plugins: standardPlugins,
       roles: [
@@ -46,13 +42,13 @@ describe('curl and WebSockets through a cluster', function () {
       ],
       resources: [
         { kind: 'https', name: 'wiki', spec: { host, port } },
-        { kind: 'https', name: 'secure', spec: { host, port: tlsPort, tls, host_header: 'inner.example' } },
-        { kind: 'https', name: 'wrong', spec: { host, port: tlsPort, tls: { ...tls, server_name: 'other.example' } } },
+        { kind: 'https', name: 'secure', spec: { ...secure, host_header: 'inner.example' } },
+        { kind: 'https', name: 'wrong', spec: { ...secure, tls: { ...tls, server_name: 'other.example' } } },
         { kind: 'https', name: 'live', spec: application.spec },
       ],
       users: { alice: { roles: ['admin'] }, rita: { roles: ['reader'] }, eve: { roles: ['elsewhere'] } },
     });
-    open.push(cluster);
+    open.keep(cluster);
     for (const user of ['alice', 'rita', 'eve']) logins.set(user, await cluster.login(user));
     await writeFile(join(home, 'ca'), cluster.authorities);
     for (const [user, { certificate, key }] of logins) {
@@ -60,10 +56,7 @@ describe('curl and WebSockets through a cluster', function () {
       await writeFile(join(home, `${user}.key`), key, { mode: 0o600 });
     }
   });
-  after(async () => {
-    for (const one of open.reverse()) await one[Symbol.asyncDispose]();
-    await rm(home, { recursive: true, force: true });
-  });
+  after(() => open[Symbol.asyncDispose]());
 
   /** Runs curl to its end; what it printed, its own complaints included. */
   function curl(user: string | undefined, name: string, path: string, args: readonly string[] = []): Promise<string> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -9,9 +9,12 @@ import { totpCode } from '../../../kernel/src/identity/index.js';
 import { Application } from '../../../plugins/https/test/support/application.js';
 import { Authority } from '../../../plugins/kubernetes/test/support/authority.js';
 import { TestCluster, testPassword } from '../../support/cluster.js';
+import { Opened, startOrDispose } from '../../support/opened.js';
 import { openChromium } from './chromium.js';
+import { logIn } from './login-page.js';
 import { OtherSite } from './other-site.js';
 import { NginxApplication } from './web-application.js';
+import { webCertificate } from './web-certificate.js';
 
 const cluster = 'access.test';
 const apps = 'apps.test';
@@ -33,17 +36,11 @@ export class BrowserWorld implements AsyncDisposable {
   live!: Application;
   shop!: Application;
   evil!: OtherSite;
-  readonly #open: (() => unknown)[] = [];
+  readonly #open = new Opened();
 
-  static async start(programs: Programs): Promise<BrowserWorld> {
+  static start(programs: Programs): Promise<BrowserWorld> {
     const world = new BrowserWorld();
-    try {
-      await world.#start(programs);
-      return world;
-    } catch (cause) {
-      await world[Symbol.asyncDispose]();
-      throw cause;
-    }
+    return startOrDispose(world, () => world.#start(programs));
   }
 
   /** At the cluster's own name. */
@@ -75,17 +72,9 @@ export class BrowserWorld implements AsyncDisposable {
   async loggedIn(user: string): Promise<Page> {
     const page = await this.person();
     await page.goto(this.url('/'));
-    await this.logIn(page, user);
+    await logIn(page, user);
     await page.waitForURL(this.url('/web/'));
     return page;
-  }
-
-  /** Fills the form of the login that is shown. */
-  async logIn(page: Page, user: string, { password = testPassword, code = '' } = {}): Promise<void> {
-    await page.getByLabel('User').fill(user);
-    await page.getByLabel('Password').fill(password);
-    if (code !== '') await page.getByLabel('Code of your authenticator application').fill(code);
-    await page.getByRole('button', { name: 'Log in' }).click();
   }
 
   /** Makes a user with an authenticator; resolves with what it shows. */
@@ -101,28 +90,25 @@ export class BrowserWorld implements AsyncDisposable {
     return show;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const close of this.#open.reverse()) await close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#open[Symbol.asyncDispose]();
   }
 
   async #start({ chromium, nginx }: Programs): Promise<void> {
     const directory = await mkdtemp(join(tmpdir(), 'postern-browser-'));
-    this.#open.push(() => rm(directory, { recursive: true, force: true }));
+    this.#open.defer(() => rm(directory, { recursive: true, force: true }));
     const authority = new Authority('browsers');
-    this.#open.push(() => authority[Symbol.dispose]());
-    const shown = authority.issue(cluster, [`DNS:${cluster}`, `DNS:*.${apps}`]);
-    const [certificate, key] = [join(directory, 'web.pem'), join(directory, 'web.key')];
-    await writeFile(certificate, shown.certificate + authority.certificate);
-    await writeFile(key, shown.key, { mode: 0o600 });
-    this.nginx = this.#keep(await NginxApplication.start(nginx, authority.issue('inner', ['DNS:inner.example'])));
-    this.live = this.#keep(await Application.start());
-    this.shop = this.#keep(await Application.start());
+    this.#open.defer(() => authority[Symbol.dispose]());
+    const web = await webCertificate(authority, directory, [cluster, `*.${apps}`]);
+    this.nginx = this.#open.keep(await NginxApplication.start(nginx));
+    this.live = this.#open.keep(await Application.start());
+    this.shop = this.#open.keep(await Application.start());
     const evil = authority.issue('evil.test', ['DNS:evil.test']);
     const chain = evil.certificate + authority.certificate;
-    this.evil = this.#keep(await OtherSite.start('evil.test', { certificate: chain, key: evil.key }));
-    this.cluster = this.#keep(await this.#cluster({ apps_domain: apps, certificate, key }));
+    this.evil = this.#open.keep(await OtherSite.start('evil.test', { certificate: chain, key: evil.key }));
+    this.cluster = this.#open.keep(await this.#cluster({ apps_domain: apps, ...web }));
     this.browser = await openChromium(chromium, [authority.certificate]);
-    this.#open.push(() => this.browser.close());
+    this.#open.defer(() => this.browser.close());
   }
 
   #cluster(web: Readonly<Record<string, string>>): Promise<TestCluster> {
@@ -145,11 +131,6 @@ export class BrowserWorld implements AsyncDisposable {
       ],
       users: { alice: { roles: ['staff'] }, amy: { roles: ['staff'] }, bob: { roles: ['keeper'] } },
     });
-  }
-
-  #keep<T extends AsyncDisposable>(one: T): T {
-    this.#open.push(() => one[Symbol.asyncDispose]());
-    return one;
   }
 }
 

@@ -5,9 +5,12 @@ import type { Browser, Page } from 'playwright-core';
 import rdp from '../../../plugins/rdp/src/index.js';
 import { canBridge, vncPassword, XrdpDesktop } from '../../../plugins/rdp/test/support/xrdp-desktop.js';
 import { Authority } from '../../../plugins/kubernetes/test/support/authority.js';
-import { TestCluster, testPassword } from '../../support/cluster.js';
+import { TestCluster } from '../../support/cluster.js';
 import type { TestClock } from '../../support/clock.js';
+import { Opened, startOrDispose } from '../../support/opened.js';
 import { openChromium } from './chromium.js';
+import { logIn } from './login-page.js';
+import { webCertificate } from './web-certificate.js';
 
 const cluster = 'access.test';
 
@@ -16,17 +19,11 @@ export class DeskPage implements AsyncDisposable {
   desktop!: XrdpDesktop;
   cluster!: TestCluster;
   browser!: Browser;
-  readonly #open: (() => unknown)[] = [];
+  readonly #open = new Opened();
 
-  static async start(chromium: string, clock?: TestClock): Promise<DeskPage> {
+  static start(chromium: string, clock?: TestClock): Promise<DeskPage> {
     const world = new DeskPage();
-    try {
-      await world.#start(chromium, clock);
-      return world;
-    } catch (cause) {
-      await world[Symbol.asyncDispose]();
-      throw cause;
-    }
+    return startOrDispose(world, () => world.#start(chromium, clock));
   }
 
   url(path: string): string {
@@ -40,33 +37,27 @@ export class DeskPage implements AsyncDisposable {
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     const page = await context.newPage();
     await page.goto(this.url('/'));
-    await page.getByLabel('User').fill(user);
-    await page.getByLabel('Password').fill(testPassword);
-    await page.getByRole('button', { name: 'Log in' }).click();
+    await logIn(page, user);
     await page.waitForURL(this.url('/web/'));
     return page;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const close of this.#open.reverse()) await close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#open[Symbol.asyncDispose]();
   }
 
   async #start(chromium: string, clock: TestClock | undefined): Promise<void> {
     const directory = await mkdtemp(join(tmpdir(), 'postern-desk-page-'));
-    this.#open.push(() => rm(directory, { recursive: true, force: true }));
+    this.#open.defer(() => rm(directory, { recursive: true, force: true }));
     const secret = join(directory, 'secret');
     await writeFile(secret, `${vncPassword}\n`, { mode: 0o600 });
     const authority = new Authority('browsers');
-    this.#open.push(() => authority[Symbol.dispose]());
-    const shown = authority.issue(cluster, [`DNS:${cluster}`]);
-    const [certificate, key] = [join(directory, 'web.pem'), join(directory, 'web.key')];
-    await writeFile(certificate, shown.certificate + authority.certificate);
-    await writeFile(key, shown.key, { mode: 0o600 });
-    this.desktop = this.#keep(await XrdpDesktop.start({ bridged: await canBridge() }));
-    const web = { certificate, key };
-    this.cluster = this.#keep(await this.#cluster({ web, secret, clock }));
+    this.#open.defer(() => authority[Symbol.dispose]());
+    const web = await webCertificate(authority, directory, [cluster]);
+    this.desktop = this.#open.keep(await XrdpDesktop.start({ bridged: await canBridge() }));
+    this.cluster = this.#open.keep(await this.#cluster({ web, secret, clock }));
     this.browser = await openChromium(chromium, [authority.certificate]);
-    this.#open.push(() => this.browser.close());
+    this.#open.defer(() => this.browser.close());
   }
 
   #cluster(options: { web: object; secret: string; clock: TestClock | undefined }): Promise<TestCluster> {
@@ -89,10 +80,5 @@ export class DeskPage implements AsyncDisposable {
       ],
       users: { alice: { roles: ['office'] }, bob: { roles: ['guest'] }, dana: { roles: ['clerk'] } },
     });
-  }
-
-  #keep<T extends AsyncDisposable>(one: T): T {
-    this.#open.push(() => one[Symbol.asyncDispose]());
-    return one;
   }
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { dialTcp } from '@postern/plugin-sdk/testing';
+import { Authority } from '../../../plugins/kubernetes/test/support/authority.js';
 
 /** nginx as a web application: files, an echo of what it was told, uploads, and TLS on a second port. */
 export class NginxApplication implements AsyncDisposable {
@@ -13,13 +14,15 @@ export class NginxApplication implements AsyncDisposable {
 
   private constructor(
     readonly port: number,
-    readonly tlsPort: number,
+    /** TLS, with a certificate for `inner.example`. */
+    readonly tls: { readonly port: number; readonly ca: string },
     private readonly directory: string,
     private readonly child: ChildProcess,
   ) {}
 
-  /** `tls`: PEM of a key and a certificate for `inner.example`. */
-  static async start(program: string, tls: { readonly key: string; readonly certificate: string }) {
+  static async start(program: string): Promise<NginxApplication> {
+    using authority = new Authority('inner');
+    const { key, certificate } = authority.issue('inner', ['DNS:inner.example']);
     const directory = await mkdtemp(join(tmpdir(), 'postern-nginx-'));
     await chmod(directory, 0o755);
     const [port, tlsPort] = [await freePort(), await freePort()];
@@ -27,11 +30,11 @@ export class NginxApplication implements AsyncDisposable {
     await Promise.all(['html', 'html/uploads'].map((name) => chmod(join(directory, name), 0o777)));
     await writeFile(join(directory, 'html', 'index.html'), '<h1>inside</h1>\n');
     await writeFile(join(directory, 'html', 'large'), Buffer.alloc(20_000_000, 'abcdefg'));
-    await writeFile(join(directory, 'key.pem'), tls.key);
-    await writeFile(join(directory, 'certificate.pem'), tls.certificate);
+    await writeFile(join(directory, 'key.pem'), key);
+    await writeFile(join(directory, 'certificate.pem'), certificate);
     await writeFile(join(directory, 'nginx.conf'), configuration(directory, port, tlsPort));
     const child = asNobody(program, ['-p', directory, '-c', join(directory, 'nginx.conf')], directory);
-    const started = new NginxApplication(port, tlsPort, directory, child);
+    const started = new NginxApplication(port, { port: tlsPort, ca: authority.certificate }, directory, child);
     await started.#listening();
     return started;
   }
