@@ -5,6 +5,7 @@ import { PosternError } from '@postern/plugin-sdk';
 import { responseHeaders, requestHeaders } from './forwarded-head.js';
 import { answerError, type AppVisit } from './app-entrance.js';
 import type { ResourceCall, ResourceCaller } from './resource-caller.js';
+import { isSafeMethod } from './safe-method.js';
 
 /** Connections to one application for one browser, and how long they wait for the next request. */
 const perVisitor = 32;
@@ -110,15 +111,13 @@ const connecting =
     );
   };
 
-const safe: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
 /**
  * Whether a request that failed is sent once more: an agent may close a
  * connection that waits here just as the next request goes out on it. Only what
  * changes nothing, and of what nothing is gone (RFC 9110, section 9.2.2).
  */
 const mayRepeat = ({ request }: AppVisit, { reusedSocket }: http.ClientRequest): boolean =>
-  reusedSocket && safe.has(request.method) && !hasBody(request);
+  reusedSocket && isSafeMethod(request.method) && !hasBody(request);
 
 const hasBody = ({ headers }: http.IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

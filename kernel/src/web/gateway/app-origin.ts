@@ -1,14 +1,13 @@
 import type http from 'node:http';
-
-const safe: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+import { isSafeMethod } from './safe-method.js';
 
 /**
  * Why a request at the host of an application is not passed on: another site,
  * be it a neighbour under the same domain, must not act or read in the name of
  * somebody who happens to be logged in. Links from elsewhere are followed.
  */
-export function foreignRequest({ method = '', headers }: http.IncomingMessage): string | undefined {
-  if (!safe.has(method)) return isOwn(headers) ? undefined : 'This request comes from another site.';
+export function foreignRequest({ method, headers }: http.IncomingMessage): string | undefined {
+  if (!isSafeMethod(method)) return isOwn(headers) ? undefined : 'This request comes from another site.';
   const site = headers['sec-fetch-site'];
   const fromElsewhere = site === 'cross-site' || site === 'same-site';
   // Into a frame of another site nobody follows a link: there an application could be made to be clicked on unseen.
