@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type net from 'node:net';
 
 export interface HttpConnectionLimits {
@@ -31,20 +32,13 @@ export class HttpConnections implements Disposable {
     return true;
   }
 
-  /** A request has come; the connection is busy until as many have {@link ended}. */
-  began(socket: net.Socket): void {
+  /** A request has come; the connection is busy until `response` says `end`, and so of every other request. */
+  began(socket: net.Socket, response: EventEmitter, end: 'close' | 'finish' = 'close'): void {
     if (!this.#knows(socket)) return;
     clearTimeout(this.#idle.get(socket));
     this.#idle.delete(socket);
     this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
-  }
-
-  ended(socket: net.Socket): void {
-    const requests = this.#busy.get(socket);
-    if (requests === undefined) return;
-    if (requests > 1) return void this.#busy.set(socket, requests - 1);
-    this.#busy.delete(socket);
-    this.#wait(socket);
+    response.once(end, () => this.#ended(socket));
   }
 
   /** How many requests a connection has. */
@@ -68,6 +62,14 @@ export class HttpConnections implements Disposable {
 
   #wait(socket: net.Socket): void {
     this.#idle.set(socket, setTimeout(() => socket.destroy(), this.limits.idleMs).unref());
+  }
+
+  #ended(socket: net.Socket): void {
+    const requests = this.#busy.get(socket);
+    if (requests === undefined) return;
+    if (requests > 1) return void this.#busy.set(socket, requests - 1);
+    this.#busy.delete(socket);
+    this.#wait(socket);
   }
 
   #makeRoom(): boolean {

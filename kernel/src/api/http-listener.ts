@@ -6,7 +6,7 @@ import type { X509Certificate } from 'node:crypto';
 import { getRequestListener } from '@hono/node-server';
 import { bytesGone } from './bytes-gone.js';
 import { HttpConnections, type HttpConnectionLimits } from './http-connections.js';
-import { watchClient, type SlowClientLimits } from './slow-client.js';
+import { watchClient, watchConnection, type SlowClientLimits } from './slow-client.js';
 
 /** What a request came in on, as far as deciding who calls is concerned. */
 export interface Transport {
@@ -113,21 +113,16 @@ export class TlsListener implements AsyncDisposable {
   #watch(request: Incoming, response: http.ServerResponse | http2.Http2ServerResponse): void {
     const raw = this.#rawOf(request);
     if (!raw) return;
-    this.#connections.began(raw);
-    response.once('close', () => this.#connections.ended(raw));
-    const waiting = (): number => request.readableLength;
+    this.#connections.began(raw, response);
     if ('stream' in request) {
       const { stream } = request;
+      const waiting = (): number => request.readableLength;
       // What one stream has brought is not told: its body has to be here at the first look.
       // Nor is what one stream has taken, beyond what its length says, unless it is alone.
       const taken = (): number => (this.#connections.requestsOf(raw) === 1 ? bytesGone(raw) : 0);
       const exchange = { response, waiting, taken, received: () => 0, isComplete: () => hasEnded(stream) };
       watchClient(exchange, this.#limits, () => stream.close(http2.constants.NGHTTP2_CANCEL));
-    } else {
-      const [received, taken] = [() => raw.bytesRead, () => bytesGone(raw)];
-      const exchange = { response, waiting, received, taken, isComplete: () => request.complete };
-      watchClient(exchange, this.#limits, () => raw.destroy());
-    }
+    } else watchConnection(raw, { request, response }, this.#limits);
   }
 
   #transportOf(incoming: Incoming): Transport {

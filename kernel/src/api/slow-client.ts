@@ -1,5 +1,7 @@
 import type http from 'node:http';
 import type http2 from 'node:http2';
+import type net from 'node:net';
+import { bytesGone } from './bytes-gone.js';
 
 /** A request that is being answered. */
 export interface Exchange {
@@ -51,4 +53,20 @@ export function watchClient(exchange: Exchange, { stallMs, stallBytes }: SlowCli
   }, stallMs).unref();
   response.on('drain', () => (drained = true));
   response.once('close', () => clearInterval(timer));
+}
+
+/** The same for a request of HTTP/1.1, which has its connection to itself: `raw`, which is closed. */
+export function watchConnection(
+  raw: net.Socket,
+  { request, response }: { readonly request: http.IncomingMessage; readonly response: Exchange['response'] },
+  limits: SlowClientLimits,
+): void {
+  const exchange = {
+    response,
+    isComplete: () => request.complete,
+    waiting: () => request.readableLength,
+    received: () => raw.bytesRead,
+    taken: () => bytesGone(raw),
+  };
+  watchClient(exchange, limits, () => raw.destroy());
 }

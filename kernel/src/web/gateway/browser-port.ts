@@ -1,9 +1,8 @@
 import http from 'node:http';
 import type net from 'node:net';
 import tls from 'node:tls';
-import { bytesGone } from '../../api/bytes-gone.js';
 import { HttpConnections, type HttpConnectionLimits } from '../../api/http-connections.js';
-import { watchClient, type SlowClientLimits } from '../../api/slow-client.js';
+import { watchConnection, type SlowClientLimits } from '../../api/slow-client.js';
 import type { Upgrade } from './forward-upgrade.js';
 import { refuseUpgrade } from './plain-answer.js';
 
@@ -113,17 +112,8 @@ export class BrowserPort implements AsyncDisposable {
       response.writeHead(from, { connection: 'close', 'content-type': 'text/plain; charset=utf-8' });
       return void response.end(`${http.STATUS_CODES[from] ?? 'Error'}\n`);
     }
-    const { raw } = from;
-    this.#connections.began(raw);
-    response.once('close', () => this.#connections.ended(raw));
-    const exchange = {
-      response,
-      isComplete: () => request.complete,
-      waiting: () => request.readableLength,
-      received: () => raw.bytesRead,
-      taken: () => bytesGone(raw),
-    };
-    watchClient(exchange, this.#limits, () => raw.destroy());
+    this.#connections.began(from.raw, response);
+    watchConnection(from.raw, { request, response }, this.#limits);
     this.options.request(request, response, from);
   }
 
@@ -131,9 +121,8 @@ export class BrowserPort implements AsyncDisposable {
     const from = this.#admit(upgrade.request);
     upgrade.socket.on('error', () => upgrade.socket.destroy());
     if (typeof from === 'number') return refuseUpgrade(upgrade.socket, from, http.STATUS_CODES[from] ?? 'Error');
-    this.#connections.began(from.raw);
     // Whoever has been told everything is to go.
-    upgrade.socket.once('finish', () => this.#connections.ended(from.raw));
+    this.#connections.began(from.raw, upgrade.socket, 'finish');
     this.options.upgrade(upgrade, from);
   }
 
