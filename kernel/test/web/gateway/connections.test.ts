@@ -11,15 +11,9 @@ import { SocketPairs } from '../../../src/web/gateway/socket-pairs.js';
 import type { WebSessions } from '../../../src/web/sessions/index.js';
 import { home, isIn, outcome } from '../sessions/web-world.js';
 import { app, AppWorld, type Visitor } from './app-world.js';
-import { head, say, type RawAnswer } from './raw-browser.js';
+import { head, say, upgrade, type RawAnswer } from './raw-browser.js';
 
 const minute = 60_000;
-const upgrade = {
-  connection: 'Upgrade',
-  upgrade: 'websocket',
-  'sec-websocket-version': '13',
-  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
-};
 
 describe('connections from the gateway of browsers to agents', function () {
   this.timeout(60_000);

@@ -7,14 +7,7 @@ import tls from 'node:tls';
 import { until, type TestCluster } from '../../../../test/support/cluster.js';
 import { enter, home } from '../sessions/web-world.js';
 import { app, apps, AppWorld, certify, clusterName as name } from './app-world.js';
-import { ask, cookieIn, head, locationIn, say } from './raw-browser.js';
-
-const upgrade = {
-  connection: 'Upgrade',
-  upgrade: 'websocket',
-  'sec-websocket-version': '13',
-  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
-};
+import { ask, cookieIn, head, locationIn, say, upgrade } from './raw-browser.js';
 
 describe('the gateway of browsers', () => {
   let world: AppWorld;

@@ -48,6 +48,14 @@ export const head = (first: string, fields: Readonly<Record<string, string>>): s
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('')}\r\n`;
 
+/** The fields by which a WebSocket is asked for. */
+export const upgrade = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+};
+
 /** The value of a cookie that an answer sets. */
 export const cookieIn = ({ head: fields }: RawAnswer, name: string): string | undefined =>
   new RegExp(`set-cookie: ${name}=([^;]+);`, 'i').exec(fields)?.[1];
