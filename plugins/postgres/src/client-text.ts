@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 
 /** PostgreSQL's encodings by their canonical names, which it reports, as the Encoding Standard calls them. */
 const labels: Readonly<Record<string, string>> = {
@@ -118,7 +118,8 @@ export class ClientText {
       return body
         .toString('latin1', from, to)
         .replace(/[\x80-\x9f]/g, (byte) => windows1252.charAt(byte.charCodeAt(0) - 0x80));
-    if (this.#label === undefined) return isAscii(body, from, to) ? body.toString('latin1', from, to) : undefined;
+    if (this.#label === undefined)
+      return isAscii(body.subarray(from, to)) ? body.toString('latin1', from, to) : undefined;
     try {
       // A decoder that failed or was left in the middle of a character remembers it.
       return new TextDecoder(this.#label, { fatal: true }).decode(body.subarray(from, to), { stream: isCut });
@@ -134,9 +135,4 @@ export function wholeCharacters(body: Buffer, from: number, end: number): number
   // A continuation byte begins with 10: step back to where its character begins.
   for (let back = 0; back < 3 && at > from && ((body[at] as number) & 0xc0) === 0x80; back += 1) at -= 1;
   return at;
-}
-
-function isAscii(body: Buffer, from: number, to: number): boolean {
-  for (let at = from; at < to; at += 1) if ((body[at] as number) > 0x7f) return false;
-  return true;
 }

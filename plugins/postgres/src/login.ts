@@ -202,9 +202,10 @@ class Login {
         if (name === 'client_encoding') clientEncoding = value;
       } else if (type === 'K' && body.length >= 8 && body.length <= 260) key = body;
       else if (type === 'Z' && !(await this.#setCheck(serverVersion))) {
-        const welcome = { method, messages: Buffer.concat([...this.#notices, ...messages]), key };
         return {
-          ...welcome,
+          method,
+          messages: Buffer.concat([...this.#notices, ...messages]),
+          key,
           serverVersion,
           clientEncoding,
           ready: message(type, body),

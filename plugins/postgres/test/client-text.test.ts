@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { serialize } from 'pg-protocol';
-import { ClientText } from '../src/client-text.js';
-import { message } from '../src/wire.js';
+import { ClientText, type ReadText } from '../src/client-text.js';
+import { int32, message } from '../src/wire.js';
 import { backend } from './support/backend.js';
 import { Conversation } from './support/conversation.js';
 
@@ -14,7 +14,6 @@ const query = (bytes: readonly number[]): Buffer => message('Q', Buffer.from([..
 /** A Bind whose parameters are these bytes, as text. */
 function bindText(...values: readonly Buffer[]): Buffer {
   const int16 = (value: number): Buffer => Buffer.from([value >> 8, value & 255]);
-  const int32 = (value: number): Buffer => Buffer.from([value >> 24, value >> 16, value >> 8, value]);
   const parameters = values.flatMap((value) => [int32(value.length), value]);
   return message('B', Buffer.from('\0\0'), int16(0), int16(values.length), ...parameters, int16(0));
 }
@@ -93,7 +92,7 @@ describe('what a client says in its own encoding', () => {
       const conversation = new Conversation({ maxStatementBytes: 1024 }, encoding);
       const bytes = [0x61, ...Array<readonly number[]>(2000).fill(character).flat()];
       void conversation.client(query(bytes));
-      const { text } = new Reading(encoding).of(bytes);
+      const { text } = read(encoding, bytes);
       const shown = conversation.events[0]?.['statement'] as string;
       assert.ok(text.startsWith(shown) && shown.length > 300, encoding);
       assert.equal(conversation.events[0]?.['truncated'], true);
@@ -122,7 +121,7 @@ describe('what a client says in its own encoding', () => {
     const names = [...spoken.map(([name]) => name), 'EUC_TW', 'no such thing'];
     fc.assert(
       fc.property(fc.constantFrom(...names), fc.uint8Array({ maxLength: 40 }), (name, bytes) => {
-        const { text, encoding } = new Reading(name).of([...bytes]);
+        const { text, encoding } = read(name, bytes);
         if (encoding === 'bytes' || encoding === 'LATIN1')
           assert.deepEqual(Buffer.from(text, 'latin1'), Buffer.from(bytes));
         else if (encoding === undefined || encoding === 'SQL_ASCII')
@@ -133,14 +132,8 @@ describe('what a client says in its own encoding', () => {
   });
 });
 
-class Reading {
-  readonly #reader = new ClientText();
-
-  constructor(encoding: string) {
-    this.#reader.set(encoding);
-  }
-
-  of(bytes: readonly number[]): { readonly text: string; readonly encoding: string | undefined } {
-    return this.#reader.read(Buffer.from(bytes), 0, bytes.length);
-  }
+function read(encoding: string, bytes: ArrayLike<number>): ReadText {
+  const reader = new ClientText();
+  reader.set(encoding);
+  return reader.read(Buffer.from(bytes), 0, bytes.length);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { Socket } from 'node:net';
+import { loopback, type Loopback } from '@postern/plugin-sdk/testing';
 import { serialize } from 'pg-protocol';
 import { int32, message } from '../src/wire.js';
 import { backend } from './support/backend.js';
@@ -9,60 +9,48 @@ import { Stand } from './support/stand.js';
 
 const { complete, ready, row, rowDescription } = backend;
 
-/** A server without TLS that lets everybody in and answers every query with the bytes that it is told. */
-class Liar implements AsyncDisposable {
-  lie: Buffer = Buffer.alloc(0);
-  hangsUp = false;
-
-  private constructor(
-    private readonly server: Server,
-    readonly stand: Stand,
-  ) {}
-
-  static async start(): Promise<Liar> {
-    const made: { liar?: Liar } = {};
-    const server = createServer((socket) => {
-      let greeted = false;
-      socket.on('error', () => {});
-      socket.on('data', (chunk: Buffer) => {
-        if (!greeted) {
-          greeted = true;
-          socket.write(Buffer.concat([backend.authentication(0), backend.keyData(1, 2), ready()]));
-        } else if (chunk[0] === 0x58) socket.end();
-        else if (chunk[0] === 0x51) {
-          socket.write(made.liar?.lie ?? '');
-          if (made.liar?.hangsUp) socket.end();
-        }
-      });
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const spec = { host: '127.0.0.1', port, tls: { mode: 'disable' }, auth: { method: 'trust' } };
-    const access = { alice: { users: ['app'], databases: ['bench'] } };
-    return (made.liar = new Liar(
-      server,
-      await Stand.start({ spec, access, config: { abandoned_statement_seconds: 0 } }),
-    ));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stand[Symbol.asyncDispose]();
-    const closed = once(this.server, 'close');
-    this.server.close();
-    await closed;
-  }
+/** What a server answers to every query. */
+interface Answer {
+  lie: Buffer;
+  hangsUp: boolean;
 }
+
+/** Plays a server without TLS that lets everybody in. */
+const serve =
+  (answer: Answer) =>
+  (socket: Socket): void => {
+    let greeted = false;
+    socket.once('end', () => socket.end());
+    socket.on('data', (chunk: Buffer) => {
+      if (!greeted) {
+        greeted = true;
+        socket.write(Buffer.concat([backend.authentication(0), backend.keyData(1, 2), ready()]));
+      } else if (chunk[0] === 0x58) socket.end();
+      else if (chunk[0] === 0x51) {
+        socket.write(answer.lie);
+        if (answer.hangsUp) socket.end();
+      }
+    });
+  };
 
 describe('a database that lies in the middle of a session', function () {
   this.timeout(30_000);
 
-  let liar: Liar;
+  const answer: Answer = { lie: Buffer.alloc(0), hangsUp: false };
+  let server: Loopback;
   let stand: Stand;
   before(async () => {
-    liar = await Liar.start();
-    stand = liar.stand;
+    server = await loopback(serve(answer));
+    stand = await Stand.start({
+      spec: { host: server.host, port: server.port, tls: { mode: 'disable' }, auth: { method: 'trust' } },
+      access: { alice: { users: ['app'], databases: ['bench'] } },
+      config: { abandoned_statement_seconds: 0 },
+    });
   });
-  after(() => (liar as Liar | undefined)?.[Symbol.asyncDispose]());
+  after(async () => {
+    await (stand as Stand | undefined)?.[Symbol.asyncDispose]();
+    await (server as Loopback | undefined)?.close();
+  });
   beforeEach(() => void stand.events.splice(0));
 
   const types = (): readonly string[] => stand.events.map(({ type }) => type);
@@ -80,7 +68,7 @@ describe('a database that lies in the middle of a session', function () {
   ];
   for (const [name, lie] of violations)
     it(`is cut off, and its client told why, once: ${name}`, async () => {
-      liar.lie = lie;
+      answer.lie = lie;
       using client = await RawClient.open(stand);
       await client.login();
       await client.send(serialize.query('select 1'));
@@ -119,7 +107,7 @@ describe('a database that lies in the middle of a session', function () {
   ];
   for (const [name, lie] of disorders)
     it(`only confuses its own client with ${name}`, async () => {
-      liar.lie = Buffer.concat([lie, complete('SELECT 1'), ready()]);
+      answer.lie = Buffer.concat([lie, complete('SELECT 1'), ready()]);
       using client = await RawClient.open(stand);
       await client.login();
       for (const text of ['select 1', 'select 2']) {
@@ -138,9 +126,8 @@ describe('a database that lies in the middle of a session', function () {
     });
 
   it('that hangs up inside of a message ends the session, and what was asked has no answer', async () => {
-    const half = Buffer.concat([Buffer.from('D'), int32(100), Buffer.alloc(10)]);
-    liar.lie = half;
-    liar.hangsUp = true;
+    answer.lie = Buffer.concat([Buffer.from('D'), int32(100), Buffer.alloc(10)]);
+    answer.hangsUp = true;
     using client = await RawClient.open(stand);
     await client.login();
     await client.send(serialize.query('select 1'));
