@@ -35,6 +35,7 @@ export class AppendFile {
 
   private constructor(
     private readonly file: FileHandle,
+    /** The last part of its path. */
     readonly name: string,
     private readonly after: AppendFile | undefined,
   ) {}
